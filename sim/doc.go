@@ -1,0 +1,31 @@
+// Package sim holds the words of Myriad: what a fleet, a plan, an act, a sample and an outcome are.
+//
+// It is the lowest floor of the house. It imports the standard library only, starts no goroutine
+// and does no I/O; every other package speaks in its types.
+//
+//	cmd/myriad            F6  one small file per verb; wires everything
+//	sim/fleet             F4  spawns devices, walks the timeline, owns every goroutine: Run(ctx)
+//	sim/device            F3  one device's life in one goroutine
+//	sim/backend           F3  the embedded target: broker and CoAP server in child processes
+//	sim/probe             F2  the far end: what arrived, when, how often
+//	scenarios             F2  the step catalogue; compiles a story into a Plan
+//	reports/render        F2  text, JSON, JUnit, Markdown, HTML
+//	docker                F2  targets in containers
+//	scenarios/profiles    F1  models, fleets and targets from YAML
+//	sim/mqtt sim/coap     F1  channels: a protocol's mechanics over a plain connection
+//	sim/payload           F1  encodings of a reading
+//	reports               F1  ledger, samples, folding, judging: values only
+//	sim                   F0  this package
+//	sim/pace sim/signal features   F0  intended instants, sensor values, the .feature files
+//
+// A package imports lower floors only, and cmd/myriad/arch_test.go keeps it so.
+//
+// The way of one sentence: scenarios matches it against the catalogue and adds acts and checks to
+// the [Plan]; fleet hands the plan's program to its devices; a device computes its own intended
+// instants from (seed, ordinal), sleeps in Read until the next one, and reports each act as a
+// [Sample]; reports folds samples into a result, and the check that the sentence became is judged
+// against it.
+//
+// Time. A run has one origin T0. An [Instant] is a duration since T0. All durations in plans are
+// [Duration], which is a time.Duration that reads and writes as text ("1m30s").
+package sim

@@ -1,0 +1,119 @@
+package sim
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+)
+
+// PlanSchema is the version of the Plan's JSON form.
+const PlanSchema = 1
+
+// Plan is a story compiled, whole, before anything starts. It is pure data: two equal plans make
+// the same fleet do the same things at the same instants.
+type Plan struct {
+	Schema    int        `json:"schema"`
+	Story     Story      `json:"story"`
+	Seed      uint64     `json:"seed"`
+	Target    TargetSpec `json:"target"`
+	WarmUp    Duration   `json:"warm_up,omitempty"` // samples due before it are not measured
+	Fleets    []Fleet    `json:"fleets"`
+	Acts      []Act      `json:"acts"`
+	Guards    []Check    `json:"guards,omitempty"` // "throughout the run ..."
+	Checks    []Check    `json:"checks,omitempty"`
+	StopEarly *StopEarly `json:"stop_early,omitempty"`
+}
+
+// Story says where a plan came from.
+type Story struct {
+	Feature string   `json:"feature,omitempty"`
+	Name    string   `json:"name"`
+	URI     string   `json:"uri"`
+	Line    int      `json:"line"`
+	Tags    []string `json:"tags,omitempty"`
+}
+
+// StopEarly ends a run when Share of the publishes fail for For: a run that only repeats its
+// failure costs time and teaches nothing.
+type StopEarly struct {
+	Share  float64  `json:"share"` // 0..1
+	For    Duration `json:"for"`
+	Origin string   `json:"origin"`
+	Text   string   `json:"text"`
+}
+
+// Hash is the hex SHA-256 of the plan's JSON form. Two runs can be compared only if it is equal.
+func (p *Plan) Hash() string {
+	b, err := json.Marshal(p)
+	if err != nil {
+		return "" // a Plan has no value that JSON refuses; NaN is refused when a story is compiled
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// FleetIndex returns the index of the named fleet, or -1.
+func (p *Plan) FleetIndex(name string) int {
+	for i := range p.Fleets {
+		if p.Fleets[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// Devices is the number of devices in all fleets.
+func (p *Plan) Devices() int {
+	n := 0
+	for i := range p.Fleets {
+		n += p.Fleets[i].Count
+	}
+	return n
+}
+
+// Duration is how long the timeline takes if every "settled within" uses all its time.
+func (p *Plan) Duration() Duration {
+	var d Duration
+	for i := range p.Acts {
+		d += p.Acts[i].Hold
+	}
+	return d
+}
+
+// TargetKind says who owns the system under test.
+type TargetKind string
+
+// The kinds of target.
+const (
+	TargetEmbedded  TargetKind = "embedded"  // Myriad's own broker and CoAP server
+	TargetContainer TargetKind = "container" // started and removed by Myriad
+	TargetExternal  TargetKind = "external"  // yours; only dialled
+)
+
+// TargetSpec names the system under test. Endpoints are filled for external targets and for
+// profiles; the others learn theirs when they start.
+type TargetSpec struct {
+	Kind      TargetKind `json:"kind"`
+	Name      string     `json:"name,omitempty"`    // container: "mosquitto"
+	Version   string     `json:"version,omitempty"` // container: image tag, empty for the pinned one
+	Endpoints Endpoints  `json:"endpoints"`
+	Origin    string     `json:"origin,omitempty"`
+}
+
+// Endpoints are where channels dial, as host:port lists; device i uses entry i mod len.
+type Endpoints struct {
+	MQTT []string `json:"mqtt,omitempty"`
+	CoAP []string `json:"coap,omitempty"`
+}
+
+// Of returns the endpoint of channel ("mqtt" or "coap") for a device, or "".
+func (e Endpoints) Of(channel Channel, o Ordinal) string {
+	list := e.MQTT
+	if channel == ChannelCoAP {
+		list = e.CoAP
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return list[int(o)%len(list)]
+}

@@ -1,0 +1,99 @@
+package sim
+
+import "fmt"
+
+// Op is what was measured: the {metric} of a story.
+type Op uint8
+
+// The operations. Publish is answered by the peer (PUBACK, or the response to a CON); end-to-end
+// is received by a subscriber; storage is recorded by the backend.
+const (
+	OpConnect Op = iota
+	OpPublish
+	OpEndToEnd
+	OpStorage
+	NumOps
+)
+
+// String is the operation's name in stories: "connect", "publish", "end-to-end", "storage".
+func (o Op) String() string {
+	switch o {
+	case OpConnect:
+		return "connect"
+	case OpPublish:
+		return "publish"
+	case OpEndToEnd:
+		return "end-to-end"
+	case OpStorage:
+		return "storage"
+	}
+	return fmt.Sprintf("op(%d)", uint8(o))
+}
+
+// ParseOp finds an operation by its name.
+func ParseOp(name string) (Op, bool) {
+	for o := range NumOps {
+		if o.String() == name {
+			return o, true
+		}
+	}
+	return 0, false
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (o Op) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (o *Op) UnmarshalText(text []byte) error {
+	v, ok := ParseOp(string(text))
+	if !ok {
+		return fmt.Errorf("unknown metric %q", text)
+	}
+	*o = v
+	return nil
+}
+
+// Sample is one finished act of a device. Response is Done-Due, service Done-Sent, lag
+// Sent-max(Due, Ready); they are never mixed, and objectives use response.
+type Sample struct {
+	Op       Op
+	Fleet    uint16
+	Device   Ordinal
+	Due      Instant // when it ought to have happened
+	Ready    Instant // when the device could do it: connected and with room in its window
+	Sent     Instant // when the last byte was handed to the kernel
+	Done     Instant // when the answer had been read
+	Outcome  Outcome
+	Attempts uint16 // transmissions; 1 when it went through at once
+}
+
+// Counter is a thing that is counted the moment it happens.
+type Counter uint8
+
+// The counters.
+const (
+	CountDue     Counter = iota // a message's instant came
+	CountSent                   // a message was first handed to the kernel
+	CountResent                 // a message was handed to the kernel again
+	CountDropped                // a message fell out of a full buffer
+	CountAttempt                // a connection was attempted
+	NumCounters
+)
+
+// Recorder takes what devices and probes observe. Its methods may be called from many goroutines,
+// do not block for long and do not keep s.
+type Recorder interface {
+	Record(s *Sample)
+	Count(c Counter, fleet uint16, at Instant)
+	Link(fleet uint16, o Ordinal, up bool, at Instant) // a device's session came up or went down
+}
+
+// Sighting is a message seen at the far end.
+type Sighting struct {
+	Stamp  Stamp
+	At     Instant
+	Stored bool // recorded by the backend, rather than received by a subscriber
+}
+
+// Witness takes sightings. See may be called from several goroutines.
+type Witness interface{ See(s Sighting) }

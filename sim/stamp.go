@@ -1,0 +1,68 @@
+package sim
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"hash/crc32"
+	"time"
+)
+
+// StampSize is the length of a stamp in a payload.
+const StampSize = 4 + 32
+
+const stampMark = "MYR1"
+
+// Stamp identifies one message wherever it turns up. In a payload it is 36 characters of ASCII
+// that every encoding carries as text unchanged: the mark "MYR1" and 24 bytes in unpadded
+// base64url: run (4), fleet (2), device (4), seq (4), due in microseconds since T0 (6), CRC-32
+// (IEEE) of the twenty before it (4), all big-endian.
+type Stamp struct {
+	Run    uint32 // keeps runs apart that share a broker
+	Fleet  uint16
+	Device Ordinal
+	Seq    uint32 // dense from 0 per device
+	Due    Instant
+}
+
+// Append appends the stamp's text to dst. Due is rounded down to microseconds; it must lie within
+// [0, 8.9 years).
+func (s Stamp) Append(dst []byte) []byte {
+	var b [24]byte
+	binary.BigEndian.PutUint32(b[0:], s.Run)
+	binary.BigEndian.PutUint16(b[4:], s.Fleet)
+	binary.BigEndian.PutUint32(b[6:], uint32(s.Device))
+	binary.BigEndian.PutUint32(b[10:], s.Seq)
+	due := uint64(s.Due / time.Microsecond)
+	binary.BigEndian.PutUint16(b[14:], uint16(due>>32))
+	binary.BigEndian.PutUint32(b[16:], uint32(due))
+	binary.BigEndian.PutUint32(b[20:], crc32.ChecksumIEEE(b[:20]))
+	dst = append(dst, stampMark...)
+	return base64.RawURLEncoding.AppendEncode(dst, b[:])
+}
+
+// FindStamp returns the first whole stamp in payload. It does not allocate.
+func FindStamp(payload []byte) (Stamp, bool) {
+	for {
+		i := bytes.Index(payload, []byte(stampMark))
+		if i < 0 || len(payload)-i < StampSize {
+			return Stamp{}, false
+		}
+		payload = payload[i+len(stampMark):]
+		var b [24]byte
+		if n, err := base64.RawURLEncoding.Decode(b[:], payload[:32]); err != nil || n != len(b) {
+			continue
+		}
+		if crc32.ChecksumIEEE(b[:20]) != binary.BigEndian.Uint32(b[20:]) {
+			continue
+		}
+		due := uint64(binary.BigEndian.Uint16(b[14:]))<<32 | uint64(binary.BigEndian.Uint32(b[16:]))
+		return Stamp{
+			Run:    binary.BigEndian.Uint32(b[0:]),
+			Fleet:  binary.BigEndian.Uint16(b[4:]),
+			Device: Ordinal(binary.BigEndian.Uint32(b[6:])),
+			Seq:    binary.BigEndian.Uint32(b[10:]),
+			Due:    Instant(due) * time.Microsecond,
+		}, true
+	}
+}
