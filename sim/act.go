@@ -76,6 +76,9 @@ func (s *Selection) Size(n int) int {
 	case s.All:
 		return n
 	case s.Device != nil:
+		if int(*s.Device) >= n {
+			return 0
+		}
 		return 1
 	case s.Count > 0:
 		return min(s.Count, n)
@@ -84,7 +87,7 @@ func (s *Selection) Size(n int) int {
 }
 
 // Rank returns the device's place in s, 0 to Size-1, and whether s holds it at all. n is the
-// fleet's size and key its stream key (see [FleetKey]).
+// fleet's size, o less than n, and key the fleet's stream key (see [FleetKey]).
 func (s *Selection) Rank(key uint64, o Ordinal, n int) (rank int, ok bool) {
 	switch {
 	case s.All:

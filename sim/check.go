@@ -54,7 +54,7 @@ func (b Bound) Margin(value, limit float64) float64 {
 	case Above, AtLeast:
 		return value - limit
 	}
-	return -max(value-limit, limit-value)
+	return min(value-limit, limit-value) // never -0, which JSON would show
 }
 
 // Quantiles beside 0..1.

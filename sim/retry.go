@@ -9,7 +9,7 @@ import (
 
 // Retry is a reconnect policy as data. The delay before attempt n (from 1, counted since the last
 // stable connection) is min(Max, Base*Factor^(n-1)), spread by Jitter; or List, its last entry
-// repeated. The zero value means [DefaultRetry].
+// repeated. A policy that names no delay at all (Base, List, Extra, Immediate) has those of [DefaultRetry].
 type Retry struct {
 	Name       string     `json:"name,omitempty"`
 	Immediate  bool       `json:"immediate,omitempty"` // attempt 1 after an established session comes at once
@@ -32,8 +32,9 @@ func DefaultRetry() Retry {
 // Delay returns the wait before attempt n (from 1) and false when the policy has given up. draw
 // returns a number in [0, 1); established says that a session had been established before the loss.
 func (r Retry) Delay(n int, established bool, draw func() float64) (time.Duration, bool) {
-	if r.Base == 0 && len(r.List) == 0 && !r.Immediate && !r.Zombie {
-		r = DefaultRetry()
+	if r.Base == 0 && len(r.List) == 0 && r.Extra == 0 && !r.Immediate {
+		d := DefaultRetry()
+		r.Base, r.Max, r.Factor, r.Jitter = d.Base, d.Max, d.Factor, d.Jitter
 	}
 	if r.Zombie || r.MaxAttempt > 0 && n > r.MaxAttempt {
 		return 0, false
@@ -45,9 +46,10 @@ func (r Retry) Delay(n int, established bool, draw func() float64) (time.Duratio
 		n--
 	}
 	var d float64
-	if len(r.List) > 0 {
+	switch {
+	case len(r.List) > 0:
 		d = float64(r.List[min(n, len(r.List))-1])
-	} else {
+	case r.Base > 0: // 0 times a power that overflowed is no number
 		d = float64(r.Base) * math.Pow(max(r.Factor, 1), float64(n-1))
 	}
 	if r.Max > 0 {

@@ -36,9 +36,19 @@ func (s Stamp) Append(dst []byte) []byte {
 	due := uint64(s.Due / time.Microsecond)
 	binary.BigEndian.PutUint16(b[14:], uint16(due>>32))
 	binary.BigEndian.PutUint32(b[16:], uint32(due))
-	binary.BigEndian.PutUint32(b[20:], crc32.ChecksumIEEE(b[:20]))
+	binary.BigEndian.PutUint32(b[20:], checksum(b[:20]))
 	dst = append(dst, stampMark...)
 	return base64.RawURLEncoding.AppendEncode(dst, b[:])
+}
+
+// checksum is CRC-32 (IEEE) byte by byte: hash/crc32 calls through a variable, which would move its
+// argument, and so a buffer per message, to the heap.
+func checksum(b []byte) uint32 {
+	crc := ^uint32(0)
+	for _, c := range b {
+		crc = crc32.IEEETable[byte(crc)^c] ^ crc>>8
+	}
+	return ^crc
 }
 
 // FindStamp returns the first whole stamp in payload. It does not allocate.
@@ -53,7 +63,7 @@ func FindStamp(payload []byte) (Stamp, bool) {
 		if n, err := base64.RawURLEncoding.Decode(b[:], payload[:32]); err != nil || n != len(b) {
 			continue
 		}
-		if crc32.ChecksumIEEE(b[:20]) != binary.BigEndian.Uint32(b[20:]) {
+		if checksum(b[:20]) != binary.BigEndian.Uint32(b[20:]) {
 			continue
 		}
 		due := uint64(binary.BigEndian.Uint16(b[14:]))<<32 | uint64(binary.BigEndian.Uint32(b[16:]))

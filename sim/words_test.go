@@ -1,0 +1,142 @@
+package sim
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+)
+
+func TestOutcomeNames(t *testing.T) {
+	names, classes := map[string]Outcome{}, map[string]Outcome{}
+	for o := OK; o < outcomeEnd; o++ {
+		if o.Layer() == "" || o.String() == "" || o.Layer()+" "+o.String() != o.Class() {
+			t.Errorf("outcome %d has the name %q", uint16(o), o.Class())
+		}
+		if other, ok := names[o.String()]; ok {
+			t.Errorf("outcomes %d and %d are both %q", uint16(o), uint16(other), o)
+		}
+		if _, ok := classes[o.String()]; ok {
+			t.Errorf("%q is a name and a class", o)
+		}
+		names[o.String()], classes[o.Class()] = o, o
+		if (o.Layer() == "local") != o.Local() {
+			t.Errorf("%v is of layer %s, but Local is %t", o, o.Layer(), o.Local())
+		}
+		text, _ := o.MarshalText()
+		var back Outcome
+		if err := back.UnmarshalText(text); err != nil || back != o {
+			t.Errorf("%q read back: %v, %v", text, back, err)
+		}
+		if back, ok := ParseOutcome(o.String()); !ok || back != o {
+			t.Errorf("%q read back: %v, %t", o, back, ok)
+		}
+	}
+	if n := OutcomeNames(); len(n) != int(outcomeEnd)-1 || n[0] != DNSFailure.String() {
+		t.Errorf("OutcomeNames: %q", n)
+	}
+	if outcomeEnd.Local() || outcomeEnd.Class() == "" {
+		t.Error("an outcome past the end must not count, but must have a name")
+	}
+	var o Outcome
+	if err := o.UnmarshalText([]byte("no such")); err == nil {
+		t.Error("no such outcome, and no error")
+	}
+}
+
+func TestOpNames(t *testing.T) {
+	for o := range NumOps {
+		if back, ok := ParseOp(o.String()); !ok || back != o {
+			t.Errorf("%v read back: %v, %t", o, back, ok)
+		}
+	}
+	if _, ok := ParseOp(NumOps.String()); ok {
+		t.Error("NumOps has a name")
+	}
+	var o Op
+	if err := o.UnmarshalText([]byte("observe")); err == nil {
+		t.Error("an unknown metric, and no error")
+	}
+}
+
+func TestDurationText(t *testing.T) {
+	for _, c := range []struct {
+		d    time.Duration
+		text string
+	}{{0, `"0s"`}, {90 * time.Second, `"1m30s"`}, {-time.Millisecond, `"-1ms"`}, {time.Nanosecond, `"1ns"`}} {
+		b, err := json.Marshal(Duration(c.d))
+		if err != nil || string(b) != c.text {
+			t.Errorf("%v: %s, %v, want %s", c.d, b, err, c.text)
+		}
+		var back Duration
+		if err := json.Unmarshal(b, &back); err != nil || back.D() != c.d {
+			t.Errorf("%s: %v, %v", b, back, err)
+		}
+	}
+	var d Duration
+	for _, bad := range []string{`""`, `"soon"`, `"5"`, `5`} {
+		if err := json.Unmarshal([]byte(bad), &d); err == nil {
+			t.Errorf("%s is a duration of %v", bad, d)
+		}
+	}
+}
+
+func TestBound(t *testing.T) {
+	for _, c := range []struct {
+		b     Bound
+		value float64
+		holds bool
+		m     float64
+	}{
+		{Below, 9, true, 1}, {Below, 10, false, 0}, {Below, 11, false, -1},
+		{AtMost, 9, true, 1}, {AtMost, 10, true, 0}, {AtMost, 11, false, -1},
+		{Above, 9, false, -1}, {Above, 10, false, 0}, {Above, 11, true, 1},
+		{AtLeast, 9, false, -1}, {AtLeast, 10, true, 0}, {AtLeast, 11, true, 1},
+		{Exactly, 9, false, -1}, {Exactly, 10, true, 0}, {Exactly, 11, false, -1},
+	} {
+		if got := c.b.Holds(c.value, 10); got != c.holds {
+			t.Errorf("%v is %s 10: %t", c.value, c.b, got)
+		}
+		got, _ := json.Marshal(c.b.Margin(c.value, 10))
+		if want, _ := json.Marshal(c.m); string(got) != string(want) {
+			t.Errorf("%v is %s 10: margin %s, want %s", c.value, c.b, got, want)
+		}
+	}
+}
+
+func TestEndpointsSpreadDevices(t *testing.T) {
+	e := Endpoints{MQTT: []string{"a:1", "b:1"}, CoAP: []string{"c:2"}}
+	for o, want := range []string{"a:1", "b:1", "a:1"} {
+		if got := e.Of(ChannelMQTT, Ordinal(o)); got != want {
+			t.Errorf("device %d dials %q, want %q", o, got, want)
+		}
+	}
+	if e.Of(ChannelCoAP, 5) != "c:2" || (Endpoints{}).Of(ChannelMQTT, 1) != "" {
+		t.Error("CoAP or no endpoints")
+	}
+}
+
+func TestFleetWords(t *testing.T) {
+	f := Fleet{Name: "rooms", Count: 50, Report: Reporting{Topic: "a/{fleet}/{id}/t-{id}/x", Every: Duration(10 * time.Second)},
+		Bindings: []Binding{{Role: RoleData, QoS: 1}}}
+	if got := f.Topic(7); got != "a/rooms/rooms-7/t-rooms-7/x" {
+		t.Errorf("topic %q", got)
+	}
+	if got := f.Filter(); got != "a/rooms/+/+/x" {
+		t.Errorf("filter %q", got)
+	}
+	if f.Rate() != 5 || (&Fleet{Count: 5}).Rate() != 0 || f.Data().QoS != 1 {
+		t.Error("rate or data binding")
+	}
+}
+
+func TestZeroPlanRoundTrip(t *testing.T) {
+	p, q := Plan{}, Plan{}
+	b, err := json.Marshal(&p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &q); err != nil || !reflect.DeepEqual(p, q) {
+		t.Errorf("%s: %v", b, err)
+	}
+}
