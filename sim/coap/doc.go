@@ -1,0 +1,33 @@
+// Package coap is the CoAP channel of device fleets: a [Dialer] opens conversations over UDP, one
+// socket per device, because a plain CoAP server knows a device by its address only.
+//
+// The message layer is our own and follows RFC 7252 to the letter: exponential retransmission
+// with a random factor (4.2, 4.8), reset and piggybacked, separate and reordered responses (4.2,
+// 5.2), deduplication (4.5), NSTART (4.7). go-coap's has none of that exactly: it repeats at a
+// fixed 4 s tick without jitter, overlooks a reset, and closes on the first ICMP error, so a fleet
+// made of it would show the library and not the protocol. Its codec is used throughout.
+//
+// What is sent. A report is a POST to Message.Topic, split at '/' into Uri-Path options and, after
+// a '?', at '&' into Uri-Query options. QoS 1 is a confirmable message, answered by an event; QoS 0
+// is a non-confirmable one, done once written: its response is ignored, and PROBING_RATE is the
+// story's to respect. There is no block-wise transfer: a payload travels in one datagram.
+//
+// How a confirmable message ends. A 2.xx response acknowledges it; any other is a failure by its
+// class, a reset one at once, and silence one after MAX_RETRANSMIT repetitions, at
+// t0*(2^(MAX_RETRANSMIT+1)-1) after the first. An empty acknowledgement ends the repetitions, and
+// the response proper may then take MAX_TRANSMIT_WAIT. ICMP errors say nothing certain (the peer
+// may be restarting): they are noted, the socket stays, the repetitions go on, and only if nothing
+// else was heard by the end is the outcome "unreachable".
+//
+// Stricter than the RFC on one point: a message occupies its NSTART slot until the response, not
+// only until the acknowledgement, so that a device's state is bounded whatever the peer does.
+//
+// Randomness. Timeouts, tokens and message ids are pure functions of the device's key, the attempt
+// and a counter: the same seed gives the same datagrams at the same distances. No token is used
+// twice in a device's life, and no message id twice within EXCHANGE_LIFETIME (247 s by default): a
+// conversation that spends ids faster than that (232 a second, for long) has no room meanwhile.
+//
+// Goroutines: none. The device's own blocks in [Conversation.Wait], whose read deadline is the
+// earliest of what the caller and the retransmissions wait for. Only Interrupt may come from
+// elsewhere. Times are wall or virtual time as package time tells it.
+package coap

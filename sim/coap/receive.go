@@ -1,0 +1,78 @@
+package coap
+
+import (
+	"net"
+	"syscall"
+
+	"github.com/plgd-dev/go-coap/v3/message"
+)
+
+const (
+	// maxDatagram is more than RFC 7252 section 4.6 lets a peer send unasked (1,152 bytes). What is
+	// longer is cut by the kernel; the header and the options of an answer are all that is used.
+	maxDatagram = 2048
+
+	// maxOptions is the number of options that an inbound message may have.
+	maxOptions = 32
+)
+
+// scratch is what reading or writing one message needs, for as long as that takes.
+type scratch struct {
+	in      [maxDatagram + 1]byte // one more, for decode
+	out     [16]byte              // the longest reply: header and token
+	text    []byte
+	options [maxOptions]message.Option
+	m       message.Message
+}
+
+func (d *Dialer) getScratch() *scratch {
+	if s, ok := d.scratch.Get().(*scratch); ok {
+		return s
+	}
+	return new(scratch)
+}
+
+// receiver reads datagrams. A device that waits should not own a buffer, so on a plain UDP socket
+// a buffer is borrowed only once there is something to read. Other connections have no such
+// moment: there, a scratch of 3 KB is held while waiting.
+type receiver struct {
+	d    *Dialer
+	conn net.Conn
+
+	raw   syscall.RawConn // nil for other connections
+	ready func(fd uintptr) bool
+	peek  func(fd uintptr)
+
+	// What ready or peek read.
+	s   *scratch
+	n   int
+	err error
+}
+
+func (r *receiver) canPoll() bool { return r.raw != nil }
+
+// next blocks until a datagram, an error or the read deadline. The caller gives the scratch back.
+func (r *receiver) next() (*scratch, int, error) {
+	if r.raw != nil {
+		return r.result(r.raw.Read(r.ready))
+	}
+	s := r.d.getScratch()
+	n, err := r.conn.Read(s.in[:maxDatagram])
+	if err != nil {
+		r.d.scratch.Put(s)
+		return nil, 0, err
+	}
+	return s, n, nil
+}
+
+// poll is next without blocking, whatever the read deadline.
+func (r *receiver) poll() (*scratch, int, error) { return r.result(r.raw.Control(r.peek)) }
+
+func (r *receiver) result(err error) (*scratch, int, error) {
+	s, n := r.s, r.n
+	if err == nil {
+		err = r.err
+	}
+	r.s, r.n, r.err = nil, 0, nil
+	return s, n, err
+}
