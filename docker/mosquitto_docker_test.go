@@ -1,0 +1,367 @@
+//go:build docker
+
+package docker
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/moby/moby/client"
+
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// These tests need an engine, and an image that is here or can be pulled. With the tag they fail
+// without; they never skip.
+
+// ask is a Ready made of a whole conversation.
+func ask(ctx context.Context, addr string) error {
+	c, _, err := open(ctx, addr, "ready", true)
+	if err == nil {
+		c.Disconnect(0)
+	}
+	return err
+}
+
+// open connects as id and reports whether the broker knew the session.
+func open(ctx context.Context, addr, id string, clean bool) (c mqtt.Client, present bool, err error) {
+	limit := 5 * time.Second
+	if d, ok := ctx.Deadline(); ok {
+		limit = time.Until(d)
+	}
+	o := mqtt.NewClientOptions().AddBroker("tcp://" + addr).SetClientID(id).SetCleanSession(clean).
+		SetConnectTimeout(limit).SetAutoReconnect(false)
+	c = mqtt.NewClient(o)
+	token := c.Connect().(*mqtt.ConnectToken)
+	if !token.WaitTimeout(limit) {
+		c.Disconnect(0)
+		return nil, false, errors.New("no CONNACK")
+	}
+	return c, token.SessionPresent(), token.Error()
+}
+
+func start(t *testing.T, m *Mosquitto) (addr string, h sim.Handle) {
+	t.Helper()
+	if m.Ready == nil {
+		m.Ready = ask
+	}
+	m.Run = t.Name()
+	ends, err := m.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Stop(t.Context()); err != nil { // its context is over by now, as a user's may be
+			t.Errorf("Stop: %v", err)
+		}
+		if left := containers(t, labelRun+"="+t.Name()); len(left) > 0 {
+			t.Errorf("Stop left %v", left)
+		}
+	})
+	if len(ends.MQTT) != 1 || len(ends.CoAP) != 0 {
+		t.Fatalf("endpoints %+v", ends)
+	}
+	if h, err = m.Handle("broker"); err != nil {
+		t.Fatal(err)
+	}
+	return ends.MQTT[0], h
+}
+
+func engine(t *testing.T) *client.Client {
+	t.Helper()
+	cli, err := connect(context.WithoutCancel(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cli.Close() })
+	return cli
+}
+
+func containers(t *testing.T, label string) (ids []string) {
+	t.Helper()
+	list, err := engine(t).ContainerList(context.WithoutCancel(t.Context()), client.ContainerListOptions{
+		All: true, Filters: make(client.Filters).Add("label", label),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range list.Items {
+		ids = append(ids, c.ID)
+	}
+	return ids
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// unwell fails the test if the broker answers.
+func unwell(t *testing.T, addr string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := ask(ctx, addr); err == nil {
+		t.Fatal("the broker answers")
+	}
+}
+
+func TestMosquittoLife(t *testing.T) {
+	for _, publish := range []bool{false, true} {
+		t.Run(map[bool]string{false: "default network", true: "published port"}[publish], func(t *testing.T) {
+			m := &Mosquitto{publish: publish}
+			addr, h := start(t, m)
+			volumes := volumeNames(t)
+			for _, kill := range []bool{true, false} {
+				held, err := net.Dial("tcp", addr)
+				must(t, err)
+				defer held.Close()
+				must(t, h.Down(t.Context(), kill))
+				held.SetReadDeadline(time.Now().Add(5 * time.Second))
+				if _, err := held.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Error("the broker is down and its connections are up")
+				}
+				unwell(t, addr)
+				must(t, h.Up(t.Context()))
+				must(t, ask(t.Context(), addr))
+			}
+			must(t, h.Freeze(t.Context(), true))
+			unwell(t, addr)
+			must(t, h.Freeze(t.Context(), false))
+			must(t, ask(t.Context(), addr))
+
+			must(t, m.Stop(t.Context()))
+			for _, v := range volumes {
+				if slices.Contains(volumeNames(t), v) {
+					t.Errorf("volume %s is left", v)
+				}
+			}
+		})
+	}
+}
+
+// volumeNames lists the volumes in use by this test's containers, or by nobody.
+func volumeNames(t *testing.T) (names []string) {
+	t.Helper()
+	cli := engine(t)
+	for _, id := range containers(t, labelRun+"="+t.Name()) {
+		c, err := cli.ContainerInspect(t.Context(), id, client.ContainerInspectOptions{})
+		must(t, err)
+		for _, m := range c.Container.Mounts {
+			names = append(names, m.Name)
+		}
+	}
+	if names == nil {
+		list, err := cli.VolumeList(t.Context(), client.VolumeListOptions{})
+		must(t, err)
+		for _, v := range list.Items {
+			names = append(names, v.Name)
+		}
+	}
+	return names
+}
+
+func TestMosquittoStopsInAnyState(t *testing.T) {
+	for name, into := range map[string]func(*testing.T, sim.Handle){
+		"frozen": func(t *testing.T, h sim.Handle) { must(t, h.Freeze(t.Context(), true)) },
+		"dead":   func(t *testing.T, h sim.Handle) { must(t, h.Down(t.Context(), true)) },
+		"frozen and killed": func(t *testing.T, h sim.Handle) {
+			must(t, h.Freeze(t.Context(), true))
+			must(t, h.Down(t.Context(), true))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := &Mosquitto{}
+			_, h := start(t, m)
+			into(t, h)
+			began := time.Now()
+			must(t, m.Stop(t.Context()))
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("Stop took %v", took)
+			}
+			must(t, m.Stop(t.Context()))
+		})
+	}
+}
+
+func TestMosquittoFrozenAndKilledComesBack(t *testing.T) {
+	addr, h := start(t, &Mosquitto{})
+	must(t, h.Freeze(t.Context(), true))
+	must(t, h.Down(t.Context(), true))
+	must(t, h.Up(t.Context()))
+	must(t, ask(t.Context(), addr))
+}
+
+func TestMosquittoDescribes(t *testing.T) {
+	m := &Mosquitto{}
+	addr, _ := start(t, m)
+	d := m.Describe()
+	for _, key := range []string{"kind", "name", "image", "image_id", "source", "version", "network", "engine"} {
+		if d[key] == "" {
+			t.Errorf("no %s in %v", key, d)
+		}
+	}
+	if d["kind"] != "container" || d["address"] != addr || !strings.HasPrefix(d["version"], "2.") {
+		t.Errorf("described as %v", d)
+	}
+	if local := d["image"] == mosquittoLocal; local == strings.Contains(d["source"], "upstream") {
+		t.Errorf("image %s is said to be %s", d["image"], d["source"])
+	}
+}
+
+func TestMosquittoNeverReady(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	m := &Mosquitto{Options: Options{Run: t.Name(), Ready: func(context.Context, string) error {
+		cancel() // the user has seen enough
+		return errors.New("out of order")
+	}}}
+	_, err := m.Start(ctx)
+	var sick *sim.NotHealthy
+	if !errors.As(err, &sick) || !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "out of order") {
+		t.Errorf("Start: %v", err)
+	}
+	if left := containers(t, labelRun+"="+t.Name()); len(left) > 0 {
+		t.Errorf("Start failed and left %v", left)
+	}
+}
+
+func TestMosquittoThatEnds(t *testing.T) {
+	var addr string
+	m := &Mosquitto{Options: Options{Ready: func(ctx context.Context, a string) error {
+		addr = a
+		return ask(ctx, a)
+	}}}
+	_, h := start(t, m)
+	must(t, h.Down(t.Context(), false))
+	if m.box.id == "" || addr == "" {
+		t.Fatal("nothing was started")
+	}
+	l, err := net.Listen("tcp", addr) // somebody takes the port meanwhile, and says nothing
+	must(t, err)
+	defer l.Close()
+	m.box.ready = func(context.Context, string) error { return errors.New("not a broker") }
+	if err := h.Up(t.Context()); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("Up on a taken port: %v: want the broker's own words", err)
+	}
+}
+
+func TestMosquittoImageMissing(t *testing.T) {
+	m := &Mosquitto{Version: "0.0.0-no-such-tag", Options: Options{Ready: ask}}
+	_, err := m.Start(t.Context())
+	var sick *sim.NotHealthy
+	if !errors.As(err, &sick) || !strings.Contains(err.Error(), "eclipse-mosquitto:0.0.0-no-such-tag") {
+		t.Errorf("Start: %v", err)
+	}
+}
+
+// The probe's session must be there after the broker was killed, with what was queued for it since.
+func TestMosquittoSessionSurvivesKill(t *testing.T) {
+	m := &Mosquitto{}
+	addr, h := start(t, m)
+	c, present, err := open(t.Context(), addr, "probe", false)
+	must(t, err)
+	if present {
+		t.Fatal("a new broker knows the session")
+	}
+	token := c.Subscribe("#", 1, nil)
+	token.Wait()
+	must(t, token.Error())
+	since := time.Now()
+	c.Disconnect(100)
+
+	for limit := time.Now().Add(20 * time.Second); !saved(t, m, since); {
+		if time.Now().After(limit) {
+			t.Fatal("the broker does not write its sessions down")
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	must(t, h.Down(t.Context(), true))
+	must(t, h.Up(t.Context()))
+	c, present, err = open(t.Context(), addr, "probe", false)
+	must(t, err)
+	defer c.Disconnect(0)
+	if !present {
+		t.Error("the session did not survive")
+	}
+}
+
+// saved reports whether the broker has written its state in a second that began after since.
+func saved(t *testing.T, m *Mosquitto, since time.Time) bool {
+	t.Helper()
+	stat, err := m.box.cli.ContainerStatPath(t.Context(), m.box.id,
+		client.ContainerStatPathOptions{Path: "/mosquitto/data/mosquitto.db"})
+	return err == nil && stat.Stat.Mtime.After(since)
+}
+
+// A run that is killed with SIGKILL leaves its container; the next one removes it, and nothing of
+// those that live.
+func TestSweepAfterKill(t *testing.T) {
+	_, _ = start(t, &Mosquitto{}) // lives
+	victim := exec.Command(os.Args[0], "-test.run=^TestVictim$", "-test.v")
+	victim.Env = append(os.Environ(), victimEnv+"="+t.Name()+"/victim")
+	victim.Stderr = os.Stderr
+	out, err := victim.StdoutPipe()
+	must(t, err)
+	must(t, victim.Start())
+	label := labelRun + "=" + t.Name() + "/victim"
+	if said := readUntil(out, "up and running"); !strings.Contains(said, "up and running") {
+		t.Fatalf("the victim said: %s", said)
+	}
+	must(t, Sweep(t.Context(), slog.New(slog.DiscardHandler)))
+	if n := len(containers(t, label)); n != 1 {
+		t.Fatalf("it lives and has %d containers", n)
+	}
+	must(t, victim.Process.Kill())
+	victim.Wait()
+	if n := len(containers(t, label)); n != 1 {
+		t.Fatalf("it was killed and %d containers are left: there is nothing to sweep", n)
+	}
+	must(t, Sweep(t.Context(), nil))
+	if left := containers(t, label); len(left) > 0 {
+		t.Errorf("Sweep left %v", left)
+	}
+	if n := len(containers(t, labelRun+"="+t.Name())); n != 1 {
+		t.Errorf("a live run has %d containers after the sweep", n)
+	}
+}
+
+const victimEnv = "MYRIAD_TEST_VICTIM"
+
+// TestVictim is the process that TestSweepAfterKill kills; alone it does nothing.
+func TestVictim(t *testing.T) {
+	run := os.Getenv(victimEnv)
+	if run == "" {
+		return
+	}
+	m := &Mosquitto{Options: Options{Run: run, Ready: ask}}
+	_, err := m.Start(t.Context())
+	must(t, err)
+	os.Stdout.WriteString("up and running\n")
+	select {}
+}
+
+func readUntil(r io.Reader, mark string) string {
+	var text strings.Builder
+	buf := make([]byte, 256)
+	for !strings.Contains(text.String(), mark) {
+		n, err := r.Read(buf)
+		text.Write(buf[:n])
+		if err != nil {
+			break
+		}
+	}
+	return text.String()
+}
