@@ -1,0 +1,123 @@
+package mqtt
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// errMalformed is what the peer sent against the protocol.
+var errMalformed = errors.New("mqtt: malformed packet")
+
+// OutcomeOf is the class of an error of a connection, at any depth of wrapping. A context that was
+// cancelled says nothing of the peer: its outcome is AppUnknown. What has no class is LocalOther.
+func OutcomeOf(err error) sim.Outcome {
+	if err == nil {
+		return sim.OK
+	}
+	if errors.Is(err, errMalformed) {
+		return sim.MQTTMalformed
+	}
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return sim.DNSFailure // before timeouts: a slow resolver is still the resolver
+	}
+	for _, c := range errorClasses() {
+		if errors.Is(err, c.err) {
+			return c.outcome
+		}
+	}
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return sim.TCPTimeout
+	}
+	if isTLS(err) {
+		return sim.TLSFailure
+	}
+	return sim.LocalOther
+}
+
+type errorClass struct {
+	err     error
+	outcome sim.Outcome
+}
+
+func errorClasses() [20]errorClass {
+	return [...]errorClass{
+		{syscall.ECONNRESET, sim.TCPReset},
+		{io.EOF, sim.TCPClosed},
+		{syscall.ECONNREFUSED, sim.TCPRefused},
+		{syscall.EPIPE, sim.TCPReset}, // written after the peer had closed and reset
+		{syscall.ECONNABORTED, sim.TCPReset},
+		{io.ErrUnexpectedEOF, sim.TCPClosed},
+		{io.ErrClosedPipe, sim.TCPClosed},
+		{net.ErrClosed, sim.TCPClosed},
+		{syscall.ETIMEDOUT, sim.TCPTimeout},
+		{syscall.ENETUNREACH, sim.TCPUnreachable},
+		{syscall.EHOSTUNREACH, sim.TCPUnreachable},
+		{syscall.ENETDOWN, sim.TCPUnreachable},
+		{syscall.EHOSTDOWN, sim.TCPUnreachable},
+		{syscall.EMFILE, sim.LocalDescriptors},
+		{syscall.ENFILE, sim.LocalDescriptors},
+		{syscall.EADDRNOTAVAIL, sim.LocalPorts},
+		{syscall.EADDRINUSE, sim.LocalPorts},
+		{syscall.ENOBUFS, sim.LocalMemory},
+		{syscall.ENOMEM, sim.LocalMemory},
+		{context.Canceled, sim.AppUnknown},
+	}
+}
+
+func isTLS(err error) bool {
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	var certificate *tls.CertificateVerificationError
+	return errors.As(err, &record) || errors.As(err, &alert) || errors.As(err, &certificate)
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// connackOutcome classifies a CONNACK code. The codes of 3.1.1 (1 to 5) and of 5 (0x80 and above)
+// do not overlap, and a server that knows 3.1.1 only may answer a version 5 CONNECT with code 1.
+func connackOutcome(code byte) sim.Outcome {
+	switch code {
+	case 0:
+		return sim.OK
+	case 4, 5, 0x86, 0x87:
+		return sim.MQTTBadCredentials
+	case 3, 0x88, 0x89, 0x9F:
+		return sim.MQTTServerBusy
+	}
+	return sim.MQTTRefused
+}
+
+// pubackOutcome classifies a PUBACK reason (5 section 3.4.2.1); below 0x80 is success.
+func pubackOutcome(reason byte) sim.Outcome {
+	switch {
+	case reason < 0x80:
+		return sim.OK
+	case reason == 0x87:
+		return sim.MQTTNotAuthorized
+	case reason == 0x97:
+		return sim.MQTTQuotaExceeded
+	}
+	return sim.MQTTPubackError
+}
+
+// disconnectOutcome classifies the reason of a server's DISCONNECT (5 section 3.14.2.1).
+func disconnectOutcome(reason byte) sim.Outcome {
+	switch reason {
+	case 0x8E:
+		return sim.MQTTTakenOver
+	case 0x89, 0x9F:
+		return sim.MQTTServerBusy
+	}
+	return sim.MQTTDisconnected
+}

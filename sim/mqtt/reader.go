@@ -1,0 +1,131 @@
+package mqtt
+
+import (
+	"io"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// maxPacket bounds what a device accepts, in bytes. MQTT 5 brokers are told so in CONNECT; for
+// 3.1.1, which cannot say it, it stands for a device's memory.
+const maxPacket = 64 << 10
+
+// types is a set of packet types, a bit each.
+type types uint16
+
+// What a server may send a client that only publishes: CONNACK first, and then these. A DISCONNECT
+// of the server exists in version 5 only, AUTH needs a method that was never offered, and the rest
+// answers what such a client never says.
+const (
+	typesHandshake types = 1 << packets.Connack
+	typesSession   types = 1<<packets.Publish | 1<<packets.Puback | 1<<packets.Pingresp
+	typesSession5  types = typesSession | 1<<packets.Disconnect
+)
+
+// reader cuts a byte stream into packets. What a broker sends a publisher fits its small buffer,
+// several packets at a time; a larger packet borrows a pooled one only while it is incomplete.
+type reader struct {
+	pool  *pool
+	large *scratch // of a packet that does not fit buf
+	need  int      // size of the packet in large, 0 once it was taken
+	legal types
+	from  uint8 // buf[from:to] was read and not yet taken
+	to    uint8
+	buf   [96]byte
+}
+
+// packet takes the next packet, if it is complete. body is valid until the next call.
+func (r *reader) packet() (head packets.FixedHeader, body []byte, ok bool, err error) {
+	if r.large != nil && r.need == 0 {
+		r.drop()
+	}
+	data := r.buf[r.from:r.to]
+	if r.large != nil {
+		data = r.large.out.Bytes()
+	}
+	if len(data) == 0 {
+		return head, nil, false, nil
+	}
+	// The first byte is judged at once, or a peer could promise a body that never comes.
+	if head.Decode(data[0]) != nil || r.legal>>head.Type&1 == 0 {
+		return head, nil, false, errMalformed
+	}
+	length, n, err := remainingLength(data[1:])
+	if err != nil || n == 0 {
+		return head, nil, false, err
+	}
+	total := 1 + n + length
+	if total > maxPacket {
+		return head, nil, false, errMalformed
+	}
+	head.Remaining = length
+	if len(data) < total {
+		if r.large == nil && total > len(r.buf) {
+			r.large, r.need = r.pool.get(), total
+			r.large.out.Write(data)
+			r.from, r.to = 0, 0
+		}
+		return head, nil, false, nil
+	}
+	if r.large != nil {
+		r.need = 0
+	} else {
+		r.from += uint8(total)
+	}
+	return head, data[1+n : total], true, nil
+}
+
+// fill reads once from src, never beyond the packet in large.
+func (r *reader) fill(src io.Reader) error {
+	if r.large != nil {
+		out := &r.large.out
+		out.Grow(min(r.need-out.Len(), max(512, out.Len()))) // only as much as really comes
+		free := out.AvailableBuffer()
+		n, err := src.Read(free[:min(cap(free), r.need-out.Len())])
+		out.Write(free[:n])
+		return readError(n, err)
+	}
+	if r.from > 0 {
+		r.to = uint8(copy(r.buf[:], r.buf[r.from:r.to]))
+		r.from = 0
+	}
+	n, err := src.Read(r.buf[r.to:])
+	r.to += uint8(n)
+	return readError(n, err)
+}
+
+// readError keeps an error back that came with data: the next read returns it again.
+func readError(n int, err error) error {
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// drop forgets everything that was read.
+func (r *reader) drop() {
+	if r.large != nil {
+		r.pool.put(r.large)
+		r.large = nil
+	}
+	r.need, r.from, r.to = 0, 0, 0
+}
+
+// remainingLength decodes the variable byte integer of a fixed header (5 section 1.5.5). n is 0
+// while it is incomplete. It is not mochi's DecodeLength because that wants an io.ByteReader, which
+// allocates, and follows a run of 0x80 without end, where the fifth byte is malformed.
+func remainingLength(b []byte) (length, n int, err error) {
+	for i, v := range b {
+		if i == 4 {
+			return 0, 0, errMalformed
+		}
+		length |= int(v&0x7F) << (7 * i)
+		if v&0x80 == 0 {
+			return length, i + 1, nil
+		}
+	}
+	if len(b) >= 4 {
+		return 0, 0, errMalformed
+	}
+	return 0, 0, nil
+}
