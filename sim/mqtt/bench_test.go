@@ -15,20 +15,21 @@ import (
 // acking answers every QoS 1 PUBLISH at once. In version 5 it does as EMQX: reason and an empty
 // property list.
 func acking(v5 bool) func(m *memory, packet []byte) {
+	answer := make([]byte, 6)
 	return func(m *memory, packet []byte) {
 		topic := 1 + lengthSize(len(packet)-2) // of these sizes: the fixed header
 		id := topic + 2 + int(binary.BigEndian.Uint16(packet[topic:]))
 		if v5 {
-			m.in = append(m.in[:0], 0x40, 4, packet[id], packet[id+1], 0, 0)
+			m.in = append(answer[:0], 0x40, 4, packet[id], packet[id+1], 0, 0)
 		} else {
-			m.in = append(m.in[:0], 0x40, 2, packet[id], packet[id+1])
+			m.in = append(answer[:0], 0x40, 2, packet[id], packet[id+1])
 		}
 	}
 }
 
 func acked(version string) (*conversation, *sim.Message) {
 	d := &Dialer{Binding: sim.Binding{Version: version}}
-	c := established(d, &memory{in: make([]byte, 0, 16), wrote: acking(version == "5")})
+	c := established(d, &memory{wrote: acking(version == "5")})
 	return c, &sim.Message{Topic: "fleets/meters/meters-12345/telemetry", Payload: []byte(strings.Repeat("x", 120)), QoS: 1}
 }
 
@@ -97,7 +98,7 @@ func BenchmarkIdle(b *testing.B) {
 	const devices = 20_000
 	for b.Loop() {
 		d := &Dialer{}
-		conn := &memory{in: make([]byte, 0, 16), wrote: acking(false)}
+		conn := &memory{wrote: acking(false)}
 		_, m := acked("3.1.1")
 		all := make([]*conversation, devices)
 		var before, after runtime.MemStats

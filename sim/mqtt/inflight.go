@@ -62,7 +62,7 @@ func (f *inflight) compact() {
 // take removes id and returns its message; false if it is not in flight.
 func (f *inflight) take(id uint16) (seq uint32, ok bool) {
 	i := f.find(id)
-	if i < 0 {
+	if i < 0 || id == 0 {
 		return 0, false
 	}
 	seq = f.queue[i].seq

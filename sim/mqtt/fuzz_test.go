@@ -1,0 +1,129 @@
+package mqtt
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// FuzzHandshake: any answer to CONNECT is an outcome, and a conversation exists only with OK.
+func FuzzHandshake(f *testing.F) {
+	f.Add(false, []byte{0x20, 2, 0, 0})
+	f.Add(true, []byte{0x20, 6, 0, 0, 3, 0x21, 0, 1})
+	f.Add(true, []byte{0x20, 14, 1, 0x87, 11, 0x22, 0, 9, 0x13, 0, 5, 0x27, 0, 0, 1, 0})
+	f.Fuzz(func(t *testing.T, v5 bool, answer []byte) {
+		d := Dialer{Binding: sim.Binding{Session: sim.Duration(time.Hour)}}
+		if v5 {
+			d.Binding.Version = "5"
+		}
+		d.DialConn = func(context.Context, string, sim.Ordinal) (net.Conn, error) {
+			return &memory{in: bytes.Clone(answer), end: io.EOF}, nil
+		}
+		c, facts, outcome := d.Dial(t.Context(), &sim.Caller{ID: "dev-1"})
+		if (c == nil) != (outcome != sim.OK) || c == nil && facts.SessionPresent {
+			t.Fatalf("%v, %+v, %v", c, facts, outcome)
+		}
+		if c == nil {
+			return
+		}
+		if room := c.(sim.Windowed).Room(); room < 1 || room > defaultInflight {
+			t.Fatalf("room %d", room)
+		}
+		for e := c.Wait(time.Now().Add(time.Hour)); e.Kind != sim.EventDown; e = c.Wait(time.Now().Add(time.Hour)) {
+		}
+		c.Close(false)
+	})
+}
+
+// FuzzConversation: whatever the device and the peer do in whatever order, the account holds. Each
+// message is answered at most once, only after it was published, and Room is what is left.
+func FuzzConversation(f *testing.F) {
+	f.Add([]byte{0, 0, 1, 2, 3, 1, 2, 2, 4, 5, 2, 6, 9})
+	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 19, 35, 51, 2, 2, 2, 2, 0, 7, 2, 2})
+	f.Fuzz(func(t *testing.T, steps []byte) {
+		const window = 12
+		broken := false
+		conn := &failing{broken: &broken}
+		c := established(&Dialer{Binding: sim.Binding{Inflight: window, Version: "5"}}, conn)
+		open := map[uint32]bool{}
+		seq, down := uint32(0), sim.OK
+		for _, step := range steps {
+			arg := step >> 4
+			switch step & 15 {
+			case 0, 1: // publish QoS 1, QoS 0
+				qos := 1 - step&1
+				full := qos == 1 && len(open) == window
+				o := c.Publish(&sim.Message{Seq: seq, Topic: "t", QoS: qos, Resend: arg > 7})
+				switch {
+				case down != sim.OK && o != down, full && down == sim.OK && o != sim.LocalOther,
+					!full && down == sim.OK && !broken && o != sim.OK, broken && !full && o == sim.OK:
+					t.Fatalf("publish: %v, down %v, full %v, broken %v", o, down, full, broken)
+				}
+				if o == sim.OK && qos == 1 {
+					open[seq] = true
+				}
+				seq++
+			case 2, 8:
+				e := c.Wait(time.Unix(1, 0)) // memory reads all the same
+				switch e.Kind {
+				case sim.EventAcked, sim.EventFailed:
+					if !open[e.Seq] {
+						t.Fatalf("%+v was not open", e)
+					}
+					delete(open, e.Seq)
+				case sim.EventDown:
+					if e.Outcome == sim.OK || down != sim.OK && e.Outcome != down {
+						t.Fatalf("%+v after %v", e, down)
+					}
+					down = e.Outcome
+				}
+			case 3: // the peer answers one of the last sixteen
+				id := uint16((seq-1-uint32(arg))%0xFFFF) + 1
+				conn.in = append(conn.in, 0x40, 3, byte(id>>8), byte(id), arg<<4)
+			case 4:
+				conn.in = append(conn.in, 0xD0, 0)
+			case 5:
+				conn.in = append(conn.in, 0x32, 6, 0, 1, 't', 0, arg, 0)
+			case 6:
+				c.Interrupt()
+			case 7:
+				c.Close(arg > 7)
+				if down == sim.OK {
+					down = c.down
+				}
+			case 9:
+				broken = true
+			case 10:
+				conn.in = append(conn.in, arg, step)
+			case 11:
+				conn.in = append(conn.in, 0xE0, 1, 0x80|arg)
+			case 12:
+				c.sentAt = c.sentAt.Add(-time.Duration(arg) * 10 * time.Second)
+			case 13:
+				seq += 0xFFFF - uint32(arg) // identifiers that collide
+			}
+			if c.Room() != window-len(open) {
+				t.Fatalf("room %d with %d open", c.Room(), len(open))
+			}
+		}
+	})
+}
+
+// failing is a memory whose writes fail once broken.
+type failing struct {
+	memory
+	broken *bool
+}
+
+func (f *failing) Write(p []byte) (int, error) {
+	if *f.broken {
+		return 0, errors.New("broken")
+	}
+	return len(p), nil
+}

@@ -1,0 +1,240 @@
+package mqtt
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// What a broken or hostile peer sends during a session ends it in one class, at once.
+func TestHostilePeer(t *testing.T) {
+	tests := []struct {
+		name    string
+		version string // "" is both
+		raw     []byte
+	}{
+		{"connect", "", []byte{0x10, 0}},
+		{"second connack", "", []byte{0x20, 2, 0, 0}},
+		{"reserved type", "", []byte{0x00, 0}},
+		{"auth", "5", []byte{0xF0, 0}},
+		{"type 15", "3.1.1", []byte{0xF0, 0}},
+		{"pubrec", "", []byte{0x50, 2, 0, 1}},
+		{"pubrel", "", []byte{0x62, 2, 0, 1}},
+		{"suback", "", []byte{0x90, 3, 0, 1, 0}},
+		{"pingreq", "", []byte{0xC0, 0}},
+		{"pingresp with a body", "", []byte{0xD0, 1, 0}},
+		{"puback flags", "", []byte{0x42, 2, 0, 1}},
+		{"puback without identifier", "", []byte{0x40, 0}},
+		{"puback of one byte", "", []byte{0x40, 1, 1}},
+		{"puback identifier 0", "", []byte{0x40, 2, 0, 0}},
+		{"puback too long", "3.1.1", []byte{0x40, 3, 0, 1, 0}},
+		{"puback property", "5", []byte{0x40, 6, 0, 1, 0, 2, 0x7E, 0}},
+		{"puback property cut", "5", []byte{0x40, 5, 0, 1, 0, 9, 0x1F}},
+		{"publish qos 3", "", []byte{0x36, 4, 0, 1, 't', 0}},
+		{"publish dup of qos 0", "", []byte{0x38, 3, 0, 1, 't'}},
+		{"publish topic cut", "", []byte{0x30, 3, 0, 9, 't'}},
+		{"publish topic not utf-8", "3.1.1", []byte{0x30, 3, 0, 1, 0xFF}},
+		{"publish identifier 0", "3.1.1", []byte{0x32, 5, 0, 1, 't', 0, 0}},
+		{"publish without identifier", "3.1.1", []byte{0x32, 3, 0, 1, 't'}},
+		{"publish by alias", "5", []byte{0x30, 6, 0, 0, 3, 0x23, 0, 1}},
+		{"huge, and then silence", "", []byte{0x30, 0xFF, 0xFF, 0xFF, 0x7F}},
+		{"endless length", "", append([]byte{0x30}, bytes.Repeat([]byte{0x80}, 200)...)},
+		{"length of five bytes", "", []byte{0x40, 0x80, 0x80, 0x80, 0x80, 0x01}},
+		{"http", "", []byte("HTTP/1.1 200 OK\r\n")},
+		{"tls alert", "", []byte{0x15, 3, 1, 0, 2, 2, 40}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			versions(t, func(t *testing.T, version string) {
+				if test.version != "" && test.version != version {
+					return
+				}
+				t0 := time.Now()
+				c, ended := dialed(t, sim.Binding{Version: version}, packets.Properties{}, func(p *peer) {
+					p.write(test.raw...)
+					p.expect(0) // the device says nothing more
+				})
+				e := c.Wait(t0.Add(time.Second))
+				wantEvent(t, e, sim.EventDown, 0, sim.MQTTMalformed)
+				if !time.Now().Equal(t0) {
+					t.Errorf("noticed after %v", time.Since(t0))
+				}
+				c.Close(false)
+				<-ended
+			})
+		})
+	}
+}
+
+// What is odd but not forbidden does not end a session.
+func TestToleratedPeer(t *testing.T) {
+	versions(t, func(t *testing.T, version string) {
+		c, ended := dialed(t, sim.Binding{Version: version}, packets.Properties{}, func(p *peer) {
+			pk := p.expect(packets.Publish)
+			command := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish}, TopicName: "cmd"}
+			p.send(pingresp(), puback(pk.PacketID+1, 0), puback(pk.PacketID, 0), puback(pk.PacketID, 0), command)
+			command.FixedHeader.Qos, command.PacketID = 1, 513
+			command.Payload = make([]byte, 4000)
+			p.send(command)
+			if pk := p.expect(packets.Puback); pk.PacketID != 513 || pk.ReasonCode != 0 {
+				t.Errorf("answer %+v", pk)
+			}
+			p.expect(packets.Disconnect)
+		})
+		publish(t, c, 0, 1)
+		wantEvent(t, c.Wait(after(time.Second)), sim.EventAcked, 0, sim.OK)
+		wantEvent(t, c.Wait(after(time.Second)), sim.EventNone, 0, sim.OK)
+		c.Close(false)
+		<-ended
+	})
+}
+
+// A peer that never stops talking does not keep a device from its deadline or from keep-alive.
+func TestTalkativePeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		t0 := time.Now()
+		var ping time.Duration
+		c, ended := dialed(t, sim.Binding{}, packets.Properties{}, func(p *peer) {
+			go func() {
+				for {
+					time.Sleep(10 * time.Millisecond)
+					if _, err := p.conn.Write([]byte{0x40, 2, 0, 9}); err != nil {
+						return
+					}
+				}
+			}()
+			p.expect(packets.Pingreq)
+			ping = time.Since(t0)
+			p.read()
+		})
+		wantEvent(t, c.Wait(t0.Add(61*time.Second)), sim.EventNone, 0, sim.OK)
+		if now := time.Since(t0); now != 61*time.Second || ping != 60*time.Second {
+			t.Errorf("returned at %v, ping at %v", now, ping)
+		}
+		c.Close(false)
+		<-ended
+		time.Sleep(time.Second)
+	})
+}
+
+func TestRemainingLength(t *testing.T) {
+	tests := []struct {
+		in        []byte
+		length, n int
+		bad       bool
+	}{
+		{nil, 0, 0, false},
+		{[]byte{0}, 0, 1, false},
+		{[]byte{0x7F, 9}, 127, 1, false},
+		{[]byte{0x80}, 0, 0, false},
+		{[]byte{0x80, 1}, 128, 2, false},
+		{[]byte{0xFF, 0xFF, 0xFF}, 0, 0, false},
+		{[]byte{0xFF, 0xFF, 0xFF, 0x7F}, 268_435_455, 4, false},
+		{[]byte{0x80, 0x80, 0x80, 0x80}, 0, 0, true},
+		{[]byte{0x80, 0x80, 0x80, 0x80, 0}, 0, 0, true},
+	}
+	for _, test := range tests {
+		length, n, err := remainingLength(test.in)
+		if length != test.length || n != test.n || (err != nil) != test.bad {
+			t.Errorf("% x: %d, %d, %v", test.in, length, n, err)
+		}
+	}
+}
+
+func TestInflight(t *testing.T) {
+	// Against a map, with a window that grows beyond the inline array and identifiers that collide.
+	r := rand.New(rand.NewPCG(1, 2))
+	var f inflight
+	model := map[uint16]uint32{}
+	for i := range 50_000 {
+		if len(model) < 40 && r.IntN(2) == 0 {
+			seq := uint32(r.IntN(60)) + 0xFFFF*uint32(r.IntN(3))
+			id := f.id(seq)
+			if _, taken := model[id]; taken || id == 0 {
+				t.Fatalf("step %d: id %d is in use", i, id)
+			}
+			f.add(id, seq)
+			model[id] = seq
+			continue
+		}
+		id := uint16(r.IntN(110))
+		want, in := model[id]
+		seq, ok := f.take(id)
+		if ok != in || seq != want || f.live != len(model)-count(ok) {
+			t.Fatalf("step %d: take %d: %d, %v; want %d, %v; live %d of %d", i, id, seq, ok, want, in, f.live, len(model))
+		}
+		delete(model, id)
+	}
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// events are what a session makes of a peer's stream, in its order, times aside.
+func events(version string, stream []byte, step func() int) (events []sim.Event) {
+	d := &Dialer{Binding: sim.Binding{Version: version, Inflight: 10}}
+	c := established(d, &memory{in: bytes.Clone(stream), end: io.EOF, step: step})
+	for seq := range uint32(10) {
+		c.Publish(&sim.Message{Seq: seq, QoS: 1})
+	}
+	deadline := time.Now().Add(time.Hour)
+	for {
+		e := c.Wait(deadline)
+		e.At = time.Time{}
+		events = append(events, e)
+		if e.Kind == sim.EventDown {
+			c.Close(true)
+			return events
+		}
+	}
+}
+
+// FuzzReader: any bytes, in any pieces, end in the same events, the last of them down.
+func FuzzReader(f *testing.F) {
+	big := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: 1}, PacketID: 9,
+		TopicName: "cmd", Payload: make([]byte, 300)}
+	bye := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Disconnect}, ReasonCode: 0x8E}
+	f.Add(true, uint64(1), encoded(5, pingresp(), puback(2, 0x87), big, puback(1, 0), bye))
+	f.Add(false, uint64(2), encoded(4, puback(1, 0), big, puback(77, 0), puback(3, 0), pingresp()))
+	f.Add(true, uint64(3), []byte{0x40, 9, 0, 3, 0x97, 5, 0x1F, 0, 2, 'n', 'o', 0x30, 0x80, 0x80, 0x80, 0x80, 0x80})
+	f.Fuzz(func(t *testing.T, v5 bool, seed uint64, stream []byte) {
+		version := "3.1.1"
+		if v5 {
+			version = "5"
+		}
+		whole := events(version, stream, nil)
+		r := rand.New(rand.NewPCG(seed, 0))
+		pieces := events(version, stream, func() int { return r.IntN(40) })
+		if len(whole) != len(pieces) {
+			t.Fatalf("whole %+v\npieces %+v", whole, pieces)
+		}
+		seen := map[uint32]bool{}
+		for i, e := range whole {
+			if e != pieces[i] {
+				t.Fatalf("event %d: %+v, in pieces %+v", i, e, pieces[i])
+			}
+			if e.Kind == sim.EventDown {
+				if e.Outcome != sim.MQTTMalformed && e.Outcome != sim.TCPClosed && (!v5 || e.Outcome < sim.MQTTServerBusy ||
+					e.Outcome > sim.MQTTTakenOver) {
+					t.Fatalf("down with %v", e.Outcome)
+				}
+				continue
+			}
+			if seen[e.Seq] || e.Seq > 9 || (e.Kind == sim.EventFailed) != (e.Outcome != sim.OK) {
+				t.Fatalf("event %+v", e)
+			}
+			seen[e.Seq] = true
+		}
+	})
+}
