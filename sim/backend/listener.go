@@ -1,0 +1,130 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/listeners"
+)
+
+const (
+	// connectDeadline is how long a new connection may take to send CONNECT. mochi has no limit.
+	connectDeadline = 30 * time.Second
+	// farewell bounds the DISCONNECT to a client that no longer reads.
+	farewell = time.Second
+
+	// Accept waits so long, doubling, when it fails: out of descriptors (EMFILE), or a connection
+	// that was reset while it queued. New connections queue in the kernel meanwhile.
+	acceptPauseMin = 5 * time.Millisecond
+	acceptPauseMax = 200 * time.Millisecond
+	acceptLogEvery = 5 * time.Second
+)
+
+// tcpListener is a mochi listener that outlives errors of Accept and ends every connection that it
+// accepted, also those that never sent CONNECT. It implements listeners.Listener.
+type tcpListener struct {
+	net.Listener
+	log *slog.Logger
+
+	mu    sync.Mutex
+	conns map[net.Conn]struct{} // nil once closed
+	wg    sync.WaitGroup        // Serve and the connections
+}
+
+func listenTCP(address string) (net.Listener, error) {
+	lc := net.ListenConfig{KeepAlive: -1} // MQTT has its own; the kernel's costs a timer per device
+	return lc.Listen(context.Background(), "tcp", address)
+}
+
+func newTCPListener(l net.Listener, log *slog.Logger) *tcpListener {
+	t := &tcpListener{Listener: l, log: log, conns: make(map[net.Conn]struct{})}
+	t.wg.Add(1) // Serve, which mochi starts in a goroutine of its own
+	return t
+}
+
+func (t *tcpListener) ID() string              { return "tcp" }
+func (t *tcpListener) Protocol() string        { return "tcp" }
+func (t *tcpListener) Address() string         { return t.Addr().String() }
+func (t *tcpListener) Init(*slog.Logger) error { return nil }
+
+// Serve accepts until Close. mochi calls it once.
+func (t *tcpListener) Serve(establish listeners.EstablishFn) {
+	defer t.wg.Done()
+	pause := acceptPauseMin
+	var logged time.Time
+	for {
+		c, err := t.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			if time.Since(logged) > acceptLogEvery {
+				logged = time.Now()
+				t.log.Error("accept failed; new connections wait", "err", err)
+			}
+			time.Sleep(pause)
+			pause = min(2*pause, acceptPauseMax)
+			continue
+		}
+		pause = acceptPauseMin
+		if !t.add(c) {
+			_ = c.Close()
+			return
+		}
+		go t.serve(c, establish)
+	}
+}
+
+func (t *tcpListener) serve(c net.Conn, establish listeners.EstablishFn) {
+	defer t.wg.Done()
+	defer t.remove(c)
+	_ = c.SetDeadline(time.Now().Add(connectDeadline)) // mochi sets its own after CONNECT
+	if err := establish(t.ID(), c); err != nil {
+		t.log.Debug("connection ended", "remote", c.RemoteAddr().String(), "err", err)
+	}
+}
+
+func (t *tcpListener) add(c net.Conn) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.conns == nil {
+		return false
+	}
+	t.conns[c] = struct{}{}
+	t.wg.Add(1)
+	return true
+}
+
+func (t *tcpListener) remove(c net.Conn) {
+	_ = c.Close()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.conns, c)
+}
+
+// Close ends the listener and its connections; disconnect says goodbye to the clients first. It
+// implements listeners.Listener, and hides net.Listener's on purpose.
+func (t *tcpListener) Close(disconnect listeners.CloseFn) {
+	t.mu.Lock()
+	conns := t.conns
+	t.conns = nil
+	t.mu.Unlock()
+	if conns == nil {
+		return
+	}
+	_ = t.Listener.Close()
+	for c := range conns {
+		_ = c.SetWriteDeadline(time.Now().Add(farewell))
+	}
+	disconnect(t.ID())
+	for c := range conns {
+		_ = c.Close()
+	}
+}
+
+// wait returns when Serve and all connections have ended.
+func (t *tcpListener) wait() { t.wg.Wait() }

@@ -1,0 +1,204 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// service is one or more child processes that are broken and mended together. It implements
+// sim.Handle; Target.Handle documents its methods.
+type service struct {
+	name    string
+	channel sim.Channel
+	log     *slog.Logger
+	command []string
+	witness sim.Witness
+	clock   sim.Clock
+
+	mu      sync.Mutex // held through every transition
+	members []*member
+	frozen  bool
+	stopped bool // for good
+}
+
+// member is one process of a service and the address that it keeps.
+type member struct {
+	address string
+	process *process // nil, or the last one started
+}
+
+const (
+	pingEvery = 200 * time.Millisecond
+	pingPause = 20 * time.Millisecond
+)
+
+var errStopped = errors.New("the target has been stopped")
+
+func (m *member) alive() bool { return m.process != nil && m.process.alive() }
+
+// Down implements sim.Handle.
+func (s *service) Down(ctx context.Context, kill bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return fmt.Errorf("down %s: %w", s.name, errStopped)
+	}
+	err := s.each(func(m *member) error {
+		if kill {
+			m.process.kill()
+			return nil
+		}
+		return m.process.terminate(ctx)
+	})
+	s.frozen = false
+	if err != nil {
+		return fmt.Errorf("down %s: %w", s.name, err)
+	}
+	return nil
+}
+
+// Up implements sim.Handle.
+func (s *service) Up(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.stopped:
+		return fmt.Errorf("up %s: %w", s.name, errStopped)
+	case s.frozen && slices.ContainsFunc(s.members, (*member).alive):
+		return fmt.Errorf("up %s: it is frozen", s.name)
+	}
+	s.frozen = false
+	errs := make([]error, len(s.members))
+	var wg sync.WaitGroup
+	for i, m := range s.members {
+		if !m.alive() {
+			wg.Go(func() { errs[i] = s.start(ctx, m) })
+		}
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		_ = s.each(func(m *member) error { m.process.kill(); return nil })
+		return &sim.NotHealthy{Target: "embedded " + s.name, Err: err}
+	}
+	return nil
+}
+
+// Freeze implements sim.Handle.
+func (s *service) Freeze(_ context.Context, on bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sig := syscall.SIGCONT
+	if on {
+		sig = syscall.SIGSTOP
+		if s.stopped {
+			return fmt.Errorf("freeze %s: %w", s.name, errStopped)
+		}
+		if !slices.ContainsFunc(s.members, (*member).alive) {
+			return fmt.Errorf("freeze %s: it is down", s.name)
+		}
+	}
+	if err := s.each(func(m *member) error { return m.process.signal(sig) }); err != nil {
+		return fmt.Errorf("freeze %s: %w", s.name, err)
+	}
+	s.frozen = on
+	return nil
+}
+
+// stop kills what lives and makes the service refuse everything from now on.
+func (s *service) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	_ = s.each(func(m *member) error { m.process.kill(); return nil })
+}
+
+// each applies f to all living members at the same time.
+func (s *service) each(f func(*member) error) error {
+	errs := make([]error, len(s.members))
+	var wg sync.WaitGroup
+	for i, m := range s.members {
+		if m.alive() {
+			wg.Go(func() { errs[i] = f(m) })
+		}
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// start starts m's process and waits until it answers. The address that it found is m's from then on.
+func (s *service) start(ctx context.Context, m *member) error {
+	command := append(slices.Clone(s.command), "-"+string(s.channel), m.address)
+	p, at, err := start(ctx, command, s.witness, s.clock, s.log)
+	if err != nil {
+		return err
+	}
+	m.process = p
+	address := at.Of(s.channel, 0)
+	if address == "" {
+		p.kill()
+		return fmt.Errorf("process %d is ready without saying where", p.cmd.Process.Pid)
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := answers(ctx, s.channel, address); err != nil {
+		p.kill()
+		return p.explain(fmt.Errorf("%s does not answer: %w", address, err))
+	}
+	m.address = address
+	return nil
+}
+
+// addresses are the members' addresses, in order.
+func (s *service) addresses() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]string, len(s.members))
+	for i, m := range s.members {
+		list[i] = m.address
+	}
+	return list
+}
+
+// answers checks that somebody is at home: a TCP connection, or the RST to a CoAP ping.
+func answers(ctx context.Context, channel sim.Channel, address string) error {
+	var d net.Dialer
+	if channel == sim.ChannelMQTT {
+		c, err := d.DialContext(ctx, "tcp", address)
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	}
+	c, err := d.DialContext(ctx, "udp", address)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	// RFC 7252 section 4.3: an empty CON, message id 0x5043, is answered by an RST with that id.
+	ping, pong := []byte{0x40, 0x00, 0x50, 0x43}, []byte{0x70, 0x00, 0x50, 0x43}
+	buf := make([]byte, 16)
+	for {
+		_, err := c.Write(ping)
+		if err == nil {
+			_ = c.SetReadDeadline(time.Now().Add(pingEvery))
+			var n int
+			if n, err = c.Read(buf); err == nil && slices.Equal(buf[:n], pong) {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("no answer to a ping: %w", err)
+		case <-time.After(pingPause): // an unreachable port is reported at once
+		}
+	}
+}
