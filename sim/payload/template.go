@@ -11,6 +11,9 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
+// maxTemplate is more than any message of a device, in bytes.
+const maxTemplate = 64 << 10
+
 // compileTemplate compiles m.Template. A placeholder is {id}, {seq}, {time} (RFC 3339 in UTC),
 // {unix}, {unixms}, {stamp} or {<signal>}. What is in braces and does not look like a name, as in
 // {"a":{"b":1}}, is text. A template that says nothing of {stamp} must be a JSON object; the stamp
@@ -18,6 +21,9 @@ import (
 func compileTemplate(m *sim.Model) ([]part, error) {
 	if strings.TrimSpace(m.Template) == "" {
 		return nil, errors.New(`an empty template: write the payload as text with {id}, {time}, {stamp} and {<signal>}`)
+	}
+	if len(m.Template) > maxTemplate {
+		return nil, fmt.Errorf("a template of %d bytes: at most %d", len(m.Template), maxTemplate)
 	}
 	if !utf8.ValidString(m.Template) {
 		return nil, errors.New("the template is not UTF-8")

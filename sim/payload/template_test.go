@@ -52,6 +52,7 @@ func TestBadTemplates(t *testing.T) {
 	const empty = "an empty template: write the payload as text with {id}, {time}, {stamp} and {<signal>}"
 	for text, want := range map[string]string{
 		"":                                    empty,
+		strings.Repeat("{", 65537):            "a template of 65537 bytes: at most 65536",
 		" \n":                                 empty,
 		"a\xff{stamp}":                        "the template is not UTF-8",
 		"{stamp} {temp}":                      "template, column 9: unknown placeholder {temp}" + there,
