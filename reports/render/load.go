@@ -1,0 +1,219 @@
+package render
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/myriad-iot/myriad/reports"
+)
+
+// Document is a result folder in memory.
+type Document struct {
+	Run     *reports.Run
+	Summary Summary
+}
+
+// NewDocument is the document of a run that has not been written.
+func NewDocument(run *reports.Run) *Document {
+	return &Document{Run: run, Summary: Summarize(run)}
+}
+
+// Load reads the machine files of the result folder dir. A folder that is incomplete, damaged or
+// of another schema is an error that names the file.
+func Load(dir string) (*Document, error) {
+	d := &Document{Run: &reports.Run{}}
+	var stories storiesFile
+	var totals totalsFile
+	for _, f := range []struct {
+		name string
+		into any
+	}{
+		{fileRun, &d.Run.Info},
+		{fileStories, &stories},
+		{fileSummary, &d.Summary},
+		{filepath.Join(dirLedger, fileTotals), &totals},
+	} {
+		// The number first: a foreign schema need not even decode into these types.
+		var schema struct{ Schema int }
+		if err := readJSON(dir, f.name, &schema); err != nil {
+			return nil, fmt.Errorf("load result: %w", err)
+		}
+		if schema.Schema != reports.Schema {
+			return nil, fmt.Errorf("load result: %s: schema %d, and this version reads schema %d",
+				filepath.Join(dir, f.name), schema.Schema, reports.Schema)
+		}
+		if err := readJSON(dir, f.name, f.into); err != nil {
+			return nil, fmt.Errorf("load result: %w", err)
+		}
+	}
+	if err := d.adopt(&stories, &totals); err != nil {
+		return nil, fmt.Errorf("load result: %s: %w", dir, err)
+	}
+	if err := d.readLong(dir); err != nil {
+		return nil, fmt.Errorf("load result: %w", err)
+	}
+	for i, r := range d.Run.Stories {
+		have := recordCounts{len(r.Events), len(r.Errors), len(r.Frames), len(r.Devices), len(r.Hists)}
+		if want := stories.Stories[i].Counts; have != want {
+			return nil, fmt.Errorf("load result: %s: damaged: story %d has %+v, and %s says %+v",
+				dir, i, have, fileStories, want)
+		}
+	}
+	return d, nil
+}
+
+// adopt turns the records of stories.json and ledger/totals.json into results.
+func (d *Document) adopt(stories *storiesFile, totals *totalsFile) error {
+	if len(stories.Stories) != len(totals.Stories) || len(stories.Stories) != len(d.Summary.Stories) {
+		return fmt.Errorf("damaged: %d stories, %d totals, %d summaries",
+			len(stories.Stories), len(totals.Stories), len(d.Summary.Stories))
+	}
+	for i, s := range stories.Stories {
+		t := totals.Stories[i]
+		if len(t.Fleets) != len(s.Fleets) {
+			return fmt.Errorf("damaged: story %d has %d fleets and totals of %d", i, len(s.Fleets), len(t.Fleets))
+		}
+		r := &reports.Result{
+			Plan: s.Plan, Verdict: s.Verdict, Reasons: s.Reasons, T0: s.T0, Length: s.Length,
+			Phases: s.Phases, Latency: s.Latency, Lag: s.Lag, Messages: t.Messages, DevicesOmitted: s.Omitted,
+		}
+		for j, f := range s.Fleets {
+			r.Fleets = append(r.Fleets, reports.FleetResult{
+				Name: f.Name, Devices: f.Devices, ConnectedPeak: f.ConnectedPeak,
+				Protocol: f.Protocol, Model: f.Model, Unobserved: f.Unobserved, Messages: t.Fleets[j].Totals,
+			})
+		}
+		for _, f := range s.Findings {
+			r.Findings = append(r.Findings, reports.Finding{
+				Check: f.Check, Verdict: f.Verdict, Value: float64(f.Value), Limit: float64(f.Limit),
+				Margin: float64(f.Margin), N: f.N, Unit: f.Unit, Note: f.Note,
+			})
+		}
+		d.Run.Stories = append(d.Run.Stories, r)
+	}
+	return nil
+}
+
+// readLong reads the files that hold many records.
+func (d *Document) readLong(dir string) error {
+	err := readLines(dir, fileEvents, func(b []byte) error {
+		var l eventLine
+		r, err := d.line(b, &l, &l.Story)
+		if err == nil {
+			r.Events = append(r.Events, l.Event)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = readLines(dir, fileErrors, func(b []byte) error {
+		var l errorLine
+		r, err := d.line(b, &l, &l.Story)
+		if err == nil {
+			r.Errors = append(r.Errors, l.ErrorClass)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = readLines(dir, fileSeries, func(b []byte) error {
+		var l frameLine
+		r, err := d.line(b, &l, &l.Story)
+		if err == nil {
+			r.Frames = append(r.Frames, l.Frame)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for i, r := range d.Run.Stories {
+		err := readLines(dir, ledgerName(i), func(b []byte) error {
+			var l reports.DeviceLedger
+			if err := json.Unmarshal(b, &l); err != nil {
+				return err
+			}
+			r.Devices = append(r.Devices, l)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return open(dir, fileHist, func(f io.Reader) error { return readHists(f, d.Run.Stories) })
+}
+
+// line decodes one record and finds the story it belongs to.
+func (d *Document) line(b []byte, into any, story *int) (*reports.Result, error) {
+	if err := json.Unmarshal(b, into); err != nil {
+		return nil, err
+	}
+	if *story < 0 || *story >= len(d.Run.Stories) {
+		return nil, fmt.Errorf("story %d, and there are %d", *story, len(d.Run.Stories))
+	}
+	return d.Run.Stories[*story], nil
+}
+
+func open(dir, name string, read func(io.Reader) error) error {
+	path := filepath.Join(dir, name)
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is missing: %s is not a result folder, or was not written to the end", name, dir)
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := read(f); err != nil {
+		return fmt.Errorf("%s: damaged: %w", path, err)
+	}
+	return nil
+}
+
+func readJSON(dir, name string, into any) error {
+	return open(dir, name, func(r io.Reader) error {
+		b, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(b, into)
+	})
+}
+
+// readLines calls each with every line of a JSONL file, which may be compressed.
+func readLines(dir, name string, each func([]byte) error) error {
+	return open(dir, name, func(r io.Reader) error {
+		if filepath.Ext(name) == ".gz" {
+			zip, err := gzip.NewReader(r)
+			if err != nil {
+				return err
+			}
+			r = zip
+		}
+		in := bufio.NewReaderSize(r, 1<<16)
+		for n := 1; ; n++ {
+			b, err := in.ReadBytes('\n')
+			if len(bytes.TrimSpace(b)) > 0 {
+				if err := each(b); err != nil {
+					return fmt.Errorf("line %d: %w", n, err)
+				}
+			}
+			if err == io.EOF {
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("line %d: %w", n, err)
+			}
+		}
+	})
+}

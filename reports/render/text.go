@@ -1,0 +1,233 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/myriad-iot/myriad/reports"
+)
+
+// TextOptions are how text is laid out.
+type TextOptions struct {
+	Color bool   // ANSI colours
+	Width int    // columns; 0 is 100
+	Dir   string // the result folder, when there is one
+}
+
+func (o TextOptions) width() int {
+	if o.Width <= 0 {
+		return 100
+	}
+	return max(o.Width, 40)
+}
+
+// The colours are ANSI's eight, which every terminal's theme adapts.
+const (
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+	grey   = "90"
+	bold   = "1"
+)
+
+func (o TextOptions) paint(color, s string) string {
+	if !o.Color || color == "" || s == "" {
+		return s
+	}
+	return "\x1b[" + color + "m" + s + "\x1b[0m"
+}
+
+func verdictColor(v reports.Verdict) string {
+	switch v {
+	case reports.Passed:
+		return green
+	case reports.Failed:
+		return red
+	case reports.Invalid, reports.Aborted:
+		return yellow
+	}
+	return grey
+}
+
+// Text writes the summary at the end of a run for a terminal.
+func Text(w io.Writer, run *reports.Run, o TextOptions) error {
+	p := &printer{o: o}
+	for _, r := range run.Stories {
+		p.story(r)
+	}
+	verdict := Overall(run)
+	p.b.WriteString(o.paint(bold+";"+verdictColor(verdict), strings.ToUpper(string(verdict))))
+	if len(run.Stories) == 0 {
+		p.b.WriteString(": no story was run\n")
+	} else {
+		fmt.Fprintf(&p.b, ": %s, %s; %s\n", plural(len(run.Stories), "story", "stories"), tally(storyVerdicts(run)),
+			length(run.Info.Ended.Sub(run.Info.Started)))
+	}
+	if o.Dir != "" {
+		p.pair("result", plain(o.Dir))
+	}
+	if len(run.Info.Command) > 0 {
+		p.pair("again", commandLine(run.Info.Command)) // never wrapped: it is there to be copied
+	}
+	_, err := io.WriteString(w, p.b.String())
+	return err
+}
+
+type printer struct {
+	b strings.Builder
+	o TextOptions
+}
+
+func (p *printer) story(r *reports.Result) {
+	s := storyOf(r)
+	at := fmt.Sprintf("%s:%d, %s", plain(s.URI), s.Line, length(r.Length))
+	p.lines(p.o.paint(verdictColor(r.Verdict), mark(r.Verdict))+" ", 2, plain(or(s.Name, "story")), bold)
+	p.wrap("  ", at, grey)
+	for _, reason := range r.Reasons {
+		p.wrap("  "+string(r.Verdict)+": ", plain(reason), verdictColor(r.Verdict))
+	}
+	for i := range r.Findings {
+		p.finding(&r.Findings[i])
+	}
+	p.b.WriteByte('\n')
+	var ledger []string
+	for _, c := range shortLedger(&r.Messages) {
+		ledger = append(ledger, c.Name+noBreak+Count(c.N))
+	}
+	p.wrap("  messages  ", strings.Join(ledger, " · "), "")
+	p.wrap("  lag       ", fmt.Sprintf("p50 %s · p99 %s · max %s", percentile(r.Lag.P50, r.Lag.Count, .5),
+		percentile(r.Lag.P99, r.Lag.Count, .99), percentile(r.Lag.Max, r.Lag.Count, 0)), "")
+	for i := range r.Fleets {
+		if why := r.Fleets[i].Unobserved; why != "" {
+			p.wrap("  unseen    ", plain(why), yellow)
+		}
+	}
+	p.latency(r.Latency)
+	p.errors(r.Errors)
+	p.b.WriteByte('\n')
+}
+
+func (p *printer) finding(f *reports.Finding) {
+	c := checkOf(f)
+	m := p.o.paint(verdictColor(f.Verdict), mark(f.Verdict))
+	p.wrapMarked("  ", m, " ", plain(c.Text))
+	text := figuresOf(f).glued()
+	if f.Verdict == reports.NotJudged {
+		text = "not judged"
+	}
+	color := ""
+	if f.Verdict != reports.Passed {
+		color = verdictColor(f.Verdict)
+	}
+	p.wrap("      ", text, color)
+	if f.Note != "" {
+		p.wrap("      ", plain(f.Note), "")
+	}
+	if f.Verdict != reports.Passed && c.Origin != "" {
+		p.wrap("      ", plain(c.Origin), grey)
+	}
+}
+
+func (p *printer) latency(rows []reports.LatencyRow) {
+	table := [][]string{{"response time", "n", "p50", "p90", "p99", "p99.9", "max"}}
+	for _, row := range rows {
+		if row.Fleet != "" || row.Phase != "" {
+			continue
+		}
+		q := row.Response
+		table = append(table, []string{row.Op.String(), Count(q.Count), percentile(q.P50, q.Count, .5),
+			percentile(q.P90, q.Count, .9), percentile(q.P99, q.Count, .99), percentile(q.P999, q.Count, .999),
+			percentile(q.Max, q.Count, 0)})
+	}
+	p.table(table, 1)
+}
+
+func (p *printer) errors(classes []reports.ErrorClass) {
+	table := [][]string{{"error", "operation", "count", "first", "last", "devices"}}
+	for _, e := range classes {
+		devices := plain(strings.Join(e.Devices, ", "))
+		table = append(table, []string{plain(e.Class), plain(e.Op), Count(e.Count), clock(e.First), clock(e.Last), devices})
+	}
+	p.table(table, 2)
+}
+
+// table writes rows in columns: the first left columns to the left, the rest to the right. With two
+// left columns the last one holds names too, and is cut at the width; figures never are.
+func (p *printer) table(rows [][]string, left int) {
+	if len(rows) < 2 {
+		return
+	}
+	wide := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			wide[i] = max(wide[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for n, row := range rows {
+		line := " "
+		for i, cell := range row {
+			pad := strings.Repeat(" ", wide[i]-utf8.RuneCountInString(cell))
+			if i < left || left == 2 && i == len(row)-1 {
+				line += " " + cell + pad
+			} else {
+				line += " " + pad + cell
+			}
+			line += " "
+		}
+		line = strings.TrimRight(line, " ")
+		if left == 2 {
+			line = cut(line, p.o.width())
+		}
+		if n == 0 {
+			line = p.o.paint(grey, line)
+		}
+		p.b.WriteString(line + "\n")
+	}
+}
+
+func (p *printer) pair(name, text string) {
+	fmt.Fprintf(&p.b, "  %s %s\n", p.o.paint(grey, fmt.Sprintf("%-7s", name)), text)
+}
+
+// wrap writes text after prefix; further lines begin under the text.
+func (p *printer) wrap(prefix, text, color string) {
+	p.lines(prefix, utf8.RuneCountInString(prefix), text, color)
+}
+
+func (p *printer) wrapMarked(indent, mark, gap, text string) {
+	p.lines(indent+mark+gap, len(indent)+1+len(gap), text, "")
+}
+
+// noBreak is a space at which no line ends, so that a figure keeps its name and its unit.
+const noBreak = "\u00a0"
+
+// lines breaks text into lines of the width.
+func (p *printer) lines(prefix string, indent int, text, color string) {
+	room := max(p.o.width()-indent, 20)
+	line, columns := "", 0
+	flush := func() {
+		p.b.WriteString(prefix + p.o.paint(color, line) + "\n")
+		prefix, line, columns = strings.Repeat(" ", indent), "", 0
+	}
+	for _, word := range strings.Split(text, " ") {
+		n := utf8.RuneCountInString(word)
+		if columns > 0 && columns+1+n > room {
+			flush()
+		}
+		if columns > 0 {
+			line, columns = line+" ", columns+1
+		}
+		line, columns = line+strings.ReplaceAll(word, noBreak, " "), columns+n
+	}
+	flush()
+}
+
+// cut shortens s to width columns.
+func cut(s string, width int) string {
+	if utf8.RuneCountInString(s) <= width {
+		return s
+	}
+	return string([]rune(s)[:max(width-1, 0)]) + "…"
+}
