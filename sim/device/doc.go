@@ -1,0 +1,9 @@
+// Package device lives one device's life: power on, connect, report, lose the link, come back,
+// power off. A device is one goroutine, and the read deadline is its clock: it blocks in
+// [sim.Conversation.Wait] until the next thing it has to do is due, and whoever wants it earlier
+// changes its [Program] and calls [Device.Poke].
+//
+// Everything a device does follows from (seed, fleet, ordinal) and the program: the instants of
+// its reports, their values, its reconnect delays. What the target does to it is reported as
+// samples, link changes and ledger entries, never as a Go error.
+package device

@@ -1,0 +1,193 @@
+package device
+
+import (
+	"context"
+	"hash/fnv"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// world is a target in virtual time: it is up or down, and answers after rtt.
+type world struct {
+	t0  time.Time
+	rtt time.Duration
+
+	mu      sync.Mutex
+	up      bool
+	refuse  sim.Outcome // what a call meets when the world is down
+	window  int         // 0 is unlimited
+	convs   map[sim.Ordinal]*talk
+	calls   []call
+	arrived []arrival
+	buried  int
+	forget  bool // keep no arrivals
+}
+
+type call struct {
+	o  sim.Ordinal
+	at sim.Instant
+}
+
+// arrival is one publish as the target saw it.
+type arrival struct {
+	o      sim.Ordinal
+	seq    uint32
+	at     sim.Instant
+	due    sim.Instant
+	resend bool
+	hash   uint64
+}
+
+func newWorld() *world {
+	return &world{t0: time.Now(), rtt: 10 * time.Millisecond, up: true, refuse: sim.TCPRefused, convs: make(map[sim.Ordinal]*talk)}
+}
+
+// Dial implements sim.Dialer.
+func (w *world) Dial(_ context.Context, c *sim.Caller) (sim.Conversation, sim.Facts, sim.Outcome) {
+	w.mu.Lock()
+	w.calls = append(w.calls, call{c.Ordinal, time.Since(w.t0)})
+	up := w.up
+	w.mu.Unlock()
+	time.Sleep(w.rtt)
+	if !up {
+		return nil, sim.Facts{}, w.refuse
+	}
+	t := &talk{w: w, o: c.Ordinal, poke: make(chan struct{}, 1)}
+	w.mu.Lock()
+	w.convs[c.Ordinal] = t
+	w.mu.Unlock()
+	return t, sim.Facts{Established: time.Now(), Interrupter: t}, sim.OK
+}
+
+// fall takes the world down: every conversation breaks. rise brings it back.
+func (w *world) fall() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.up = false
+	for _, t := range w.convs {
+		t.broken = true
+		t.Interrupt()
+	}
+	clear(w.convs)
+}
+
+func (w *world) rise() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.up = true
+}
+
+func (w *world) bury(sim.Conversation) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.buried++
+}
+
+// of returns the arrivals from one device, first sends only unless again.
+func (w *world) of(o sim.Ordinal, again bool) []arrival {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(w.arrived), func(a arrival) bool { return a.o != o || a.resend && !again })
+}
+
+// talk is an open conversation with the world.
+type talk struct {
+	w       *world
+	o       sim.Ordinal
+	poke    chan struct{}
+	broken  bool // guarded by w.mu
+	pending []answer
+}
+
+type answer struct {
+	seq uint32
+	at  time.Time
+}
+
+func (t *talk) Publish(m *sim.Message) sim.Outcome {
+	t.w.mu.Lock()
+	defer t.w.mu.Unlock()
+	if !t.w.forget {
+		h := fnv.New64a()
+		h.Write(m.Payload)
+		stamp, _ := sim.FindStamp(m.Payload)
+		t.w.arrived = append(t.w.arrived, arrival{t.o, m.Seq, time.Since(t.w.t0), stamp.Due, m.Resend, h.Sum64()})
+	}
+	if m.QoS > 0 {
+		t.pending = append(t.pending, answer{m.Seq, time.Now().Add(t.w.rtt)})
+	}
+	return sim.OK
+}
+
+func (t *talk) Wait(deadline time.Time) sim.Event {
+	until := deadline
+	if len(t.pending) > 0 && t.pending[0].at.Before(until) {
+		until = t.pending[0].at
+	}
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-t.poke:
+	}
+	t.w.mu.Lock()
+	defer t.w.mu.Unlock()
+	if t.broken {
+		return sim.Event{Kind: sim.EventDown, Outcome: sim.TCPReset, At: time.Now()}
+	}
+	if len(t.pending) > 0 && !time.Now().Before(t.pending[0].at) {
+		a := t.pending[0]
+		t.pending = t.pending[1:]
+		return sim.Event{Kind: sim.EventAcked, Seq: a.seq, Attempts: 1, At: time.Now()}
+	}
+	return sim.Event{}
+}
+
+func (t *talk) Close(bool) {
+	t.w.mu.Lock()
+	defer t.w.mu.Unlock()
+	delete(t.w.convs, t.o)
+}
+
+func (t *talk) Interrupt() {
+	select {
+	case t.poke <- struct{}{}:
+	default:
+	}
+}
+
+func (t *talk) Room() int {
+	if t.w.window == 0 {
+		return 1 << 20
+	}
+	return t.w.window - len(t.pending)
+}
+
+// tape is a recorder that keeps everything.
+type tape struct {
+	mu      sync.Mutex
+	samples []sim.Sample
+	counts  [sim.NumCounters]int
+	links   []bool
+}
+
+func (t *tape) Record(s *sim.Sample) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.samples = append(t.samples, *s)
+}
+
+func (t *tape) Count(c sim.Counter, _ uint16, _ sim.Instant) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts[c]++
+}
+
+func (t *tape) Link(_ uint16, _ sim.Ordinal, up bool, _ sim.Instant) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.links = append(t.links, up)
+}

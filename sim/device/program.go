@@ -1,0 +1,109 @@
+package device
+
+import (
+	"math"
+	"sync/atomic"
+
+	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/pace"
+)
+
+// Forever is an instant that no run reaches.
+const Forever = sim.Instant(math.MaxInt64 / 2)
+
+// Program is what the devices of one fleet have to do, shared by all of them and known as far as
+// the timeline is: it grows when a segment begins. Changing it takes effect when the devices are
+// poked. One goroutine changes a program; any number read it.
+type Program struct{ current atomic.Pointer[script] }
+
+// script is one immutable state of a program.
+type script struct {
+	acts   []timed
+	load   pace.Load
+	end    sim.Instant // reports due at or after it are not made
+	finish bool        // say goodbye and return
+}
+
+// timed is an act with the instant at which it starts.
+type timed struct {
+	act   *sim.Act
+	start sim.Instant
+}
+
+// NewProgram returns a program without acts and without an end.
+func NewProgram() *Program {
+	p := new(Program)
+	p.current.Store(&script{end: Forever})
+	return p
+}
+
+// Add appends an act that concerns the fleet and starts at start. Acts are added in their order.
+func (p *Program) Add(act *sim.Act, start sim.Instant) {
+	p.change(func(s *script) {
+		if act.Kind == sim.ActLoad {
+			s.load = s.load.With(start, act.Load)
+			return
+		}
+		s.acts = append(s.acts[:len(s.acts):len(s.acts)], timed{act, start})
+	})
+}
+
+// End sets the instant at which reporting ends.
+func (p *Program) End(at sim.Instant) { p.change(func(s *script) { s.end = min(s.end, at) }) }
+
+// Finish tells the devices to disconnect and return.
+func (p *Program) Finish() { p.change(func(s *script) { s.finish = true }) }
+
+func (p *Program) change(f func(*script)) {
+	next := *p.current.Load()
+	f(&next)
+	p.current.Store(&next)
+}
+
+// effect is what an act does to one device.
+type effect uint8
+
+const (
+	effectNone effect = iota
+	effectConnect
+	effectDisconnect
+	effectPowerLoss
+)
+
+// cursor is a device's place in its program. A "goes offline for" act has two effects.
+type cursor struct {
+	act  int
+	back bool // the next effect is the return from acts[act]
+}
+
+// next finds the first effect at or behind c for the device. It returns the cursor of that effect.
+func (s *script) next(c cursor, key uint64, o sim.Ordinal, n int) (cursor, sim.Instant, effect) {
+	for ; c.act < len(s.acts); c = (cursor{act: c.act + 1}) {
+		t := s.acts[c.act]
+		if c.back {
+			return c, t.start + t.act.Over.D(), effectConnect
+		}
+		rank, ok := t.act.Select.Rank(key, o, n)
+		if !ok {
+			continue
+		}
+		switch t.act.Kind {
+		case sim.ActConnect, sim.ActComeBack:
+			at := t.start + pace.Arrival(t.act, rank, t.act.Select.Size(n))
+			return c, at, effectConnect
+		case sim.ActOffline:
+			return c, t.start, effectDisconnect
+		case sim.ActPowerLoss:
+			return c, t.start, effectPowerLoss
+		}
+	}
+	return c, Forever, effectNone
+}
+
+// after is the place behind the effect at c.
+func (s *script) after(c cursor) cursor {
+	if !c.back && s.acts[c.act].act.Kind == sim.ActOffline && s.acts[c.act].act.Over > 0 {
+		return cursor{act: c.act, back: true}
+	}
+	return cursor{act: c.act + 1}
+}
