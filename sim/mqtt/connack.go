@@ -44,9 +44,6 @@ func (c *conversation) establish(body []byte, clean bool, facts *sim.Facts) sim.
 		return sim.MQTTMalformed // MQTT-3.2.2-1, MQTT-3.2.2-2
 	}
 	c.in.legal = typesSession
-	if c.v5 {
-		c.in.legal = typesSession5
-	}
 	facts.SessionPresent = p.SessionPresent
 	c.resumed = p.SessionPresent
 	c.at = facts.Established

@@ -376,7 +376,8 @@ func TestServerDisconnects(t *testing.T) {
 		{"5", []byte{0xE0, 1, 0x89}, sim.MQTTServerBusy},
 		{"5", []byte{0xE0, 7, 0x9F, 5, 0x1F, 0, 2, 'n', 'o', 0x40}, sim.MQTTServerBusy},
 		{"5", []byte{0xE0, 3, 0x8E, 1, 0x7E}, sim.MQTTMalformed},
-		{"3.1.1", []byte{0xE0, 0}, sim.MQTTMalformed},
+		{"3.1.1", []byte{0xE0, 0}, sim.MQTTDisconnected},
+		{"3.1.1", []byte{0xE0, 1, 0x8E}, sim.MQTTMalformed},
 		{"3.1.1", nil, sim.TCPClosed},
 		{"5", nil, sim.TCPClosed},
 	}

@@ -217,8 +217,5 @@ func established(d *Dialer, conn net.Conn) *conversation {
 	c := newConversation(d, conn, version == 5)
 	c.sentAt = time.Now()
 	c.in.legal = typesSession
-	if c.v5 {
-		c.in.legal = typesSession5
-	}
 	return c
 }

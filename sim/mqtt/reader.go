@@ -13,13 +13,11 @@ const maxPacket = 64 << 10
 // types is a set of packet types, a bit each.
 type types uint16
 
-// What a server may send a client that only publishes: CONNACK first, and then these. A DISCONNECT
-// of the server exists in version 5 only, AUTH needs a method that was never offered, and the rest
-// answers what such a client never says.
+// What a server may send a client that only publishes: CONNACK first, and then these. AUTH needs a
+// method that was never offered, and the rest answers what such a client never says.
 const (
 	typesHandshake types = 1 << packets.Connack
-	typesSession   types = 1<<packets.Publish | 1<<packets.Puback | 1<<packets.Pingresp
-	typesSession5  types = typesSession | 1<<packets.Disconnect
+	typesSession   types = 1<<packets.Publish | 1<<packets.Puback | 1<<packets.Pingresp | 1<<packets.Disconnect
 )
 
 // reader cuts a byte stream into packets. What a broker sends a publisher fits its small buffer,

@@ -91,8 +91,13 @@ func (c *conversation) receivePublish(head packets.FixedHeader, body []byte) err
 }
 
 // receiveDisconnect ends the conversation. The reason is read here because mochi's decoder skips it
-// in a packet of one byte, which is what most brokers send.
+// in a packet of one byte, which is what most brokers send. In 3.1.1 a server has no DISCONNECT to
+// send, but some do (mochi among them) when they shut down or give the session to another client:
+// an empty one is taken for what it means.
 func (c *conversation) receiveDisconnect(head packets.FixedHeader, body []byte) error {
+	if !c.v5 && len(body) > 0 {
+		return errMalformed
+	}
 	var reason byte
 	if len(body) > 0 {
 		reason = body[0]

@@ -1,0 +1,128 @@
+package mqtt
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/hooks/auth"
+	"github.com/mochi-mqtt/server/v2/listeners"
+
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// startBroker runs a mochi broker on a free port of loopback and returns its address.
+func startBroker(t testing.TB) string {
+	t.Helper()
+	server := mochi.New(&mochi.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if err := server.AddHook(new(auth.AllowHook), nil); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.AddListener(listeners.NewNet("tcp", l)); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Serve(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	return l.Addr().String()
+}
+
+// What a device publishes on a real broker is what paho reads there, in order, and every QoS 1
+// message is acknowledged, by both versions.
+func TestRealBroker(t *testing.T) {
+	const messages = 500
+	for _, version := range []string{"3.1.1", "5"} {
+		t.Run(version, func(t *testing.T) {
+			endpoint := startBroker(t)
+			up, got := make(chan bool, 1), make(chan string, 2*messages)
+			sub := &Subscriber{Endpoint: endpoint, ClientID: "probe", Filters: []string{"dev/+/up"}, QoS: 1,
+				OnUp: func(bool) { up <- true },
+				OnMessage: func(topic string, payload []byte, _ time.Time, dup bool) {
+					got <- fmt.Sprintf("%s %s %v", topic, payload, dup)
+				}}
+			ctx, cancel := context.WithCancel(t.Context())
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				if err := sub.Run(ctx); err != nil {
+					t.Error(err)
+				}
+			})
+			<-up
+			d := &Dialer{Binding: sim.Binding{Version: version, Session: sim.Duration(time.Hour)}}
+			for attempt := range 2 {
+				c, facts, outcome := d.Dial(t.Context(), &sim.Caller{ID: "dev-1", Endpoint: endpoint})
+				if outcome != sim.OK || facts.SessionPresent != (attempt == 1) {
+					t.Fatalf("%v, %+v", outcome, facts)
+				}
+				converse(t, c, messages*attempt, messages)
+				c.Close(false)
+			}
+			for seq := range 2 * messages {
+				if want, m := fmt.Sprintf("dev/1/up m%d false", seq), <-got; m != want {
+					t.Fatalf("got %q, want %q", m, want)
+				}
+			}
+			cancel()
+			wg.Wait()
+		})
+	}
+}
+
+// converse publishes n messages, QoS 0 and 1 in turn, as fast as the window allows.
+func converse(t *testing.T, c sim.Conversation, first, n int) {
+	t.Helper()
+	open := map[uint32]bool{}
+	wait := func() {
+		e := c.Wait(time.Now().Add(10 * time.Second))
+		if e.Kind != sim.EventAcked || !open[e.Seq] {
+			t.Fatalf("%+v", e)
+		}
+		delete(open, e.Seq)
+	}
+	for i := range n {
+		seq := uint32(first + i)
+		for c.(sim.Windowed).Room() == 0 {
+			wait()
+		}
+		m := sim.Message{Seq: seq, Topic: "dev/1/up", Payload: fmt.Appendf(nil, "m%d", seq), QoS: byte(seq % 2)}
+		if o := c.Publish(&m); o != sim.OK {
+			t.Fatal(o)
+		}
+		if m.QoS == 1 {
+			open[seq] = true
+		}
+	}
+	for len(open) > 0 {
+		wait()
+	}
+}
+
+// A second connection with the same identity ends the first; version 5 says why.
+func TestTakenOver(t *testing.T) {
+	for version, want := range map[string]sim.Outcome{"3.1.1": sim.MQTTDisconnected, "5": sim.MQTTTakenOver} {
+		d := &Dialer{Binding: sim.Binding{Version: version}}
+		caller := &sim.Caller{ID: "dev-1", Endpoint: startBroker(t)}
+		first, _, outcome := d.Dial(t.Context(), caller)
+		if outcome != sim.OK {
+			t.Fatal(outcome)
+		}
+		second, _, outcome := d.Dial(t.Context(), caller)
+		if outcome != sim.OK {
+			t.Fatal(outcome)
+		}
+		wantEvent(t, first.Wait(time.Now().Add(10*time.Second)), sim.EventDown, 0, want)
+		first.Close(false)
+		second.Close(false)
+	}
+}
