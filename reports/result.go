@@ -72,6 +72,8 @@ type Result struct {
 	Frames   []Frame   // by second, then fleet
 	Devices  []DeviceLedger
 	Hists    []TaggedHist
+
+	DevicesOmitted int // devices whose account is not clean that Devices does not list
 }
 
 // PhaseSpan is a named stretch of the timeline.
@@ -97,6 +99,7 @@ type FleetResult struct {
 	Protocol      string // "MQTT 5, QoS 1"
 	Model         string // "open: one report every 1s" and the like
 	Messages      Totals
+	Unobserved    string // why nothing is known of what arrived; empty when it is
 }
 
 // Totals are the ledger's columns. Due = Sent + Dropped + Unsent. Lost, Unknown and Unsettled are
@@ -106,11 +109,11 @@ type Totals struct {
 	Due         uint64    `json:"due"`
 	Sent        uint64    `json:"sent"`
 	Acked       uint64    `json:"acked"`
-	Received    uint64    `json:"received"`  // distinct messages that a subscriber received
+	Received    uint64    `json:"received"`  // distinct messages of those sent that a subscriber received
 	Stored      uint64    `json:"stored"`    // distinct messages that the backend recorded
 	Delivered   uint64    `json:"delivered"` // received or stored
 	Lost        uint64    `json:"lost"`
-	Duplicated  uint64    `json:"duplicated"` // copies beyond the first
+	Duplicated  uint64    `json:"duplicated"` // copies beyond the first, in whichever channel of the device had more
 	Reordered   uint64    `json:"reordered"`  // first copies that arrived after a later message of their device
 	Unknown     uint64    `json:"unknown"`
 	Unsettled   uint64    `json:"unsettled"` // acknowledged so shortly before the end that they may be on their way
@@ -121,6 +124,8 @@ type Totals struct {
 	Undelivered uint64    `json:"undelivered"` // stored, but no subscriber received it
 	LostQoS     [2]uint64 `json:"lost_by_qos"`
 	SentQoS     [2]uint64 `json:"sent_by_qos"`
+
+	UnsettledQoS [2]uint64 `json:"unsettled_by_qos"`
 }
 
 // Quantiles sum up a histogram, in seconds.
@@ -149,6 +154,7 @@ type ErrorClass struct {
 	Class   string      `json:"class"` // "tcp connection refused"
 	Op      string      `json:"op"`
 	Count   uint64      `json:"count"`
+	WarmUp  uint64      `json:"warm_up,omitempty"` // of Count, those due in the warm-up
 	First   sim.Instant `json:"first_ns"`
 	Last    sim.Instant `json:"last_ns"`
 	Devices []string    `json:"devices"` // up to five, the first seen

@@ -1,0 +1,214 @@
+package reports
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// cell names one count: how many samples of a fleet and operation, due in a part of a second, had
+// a response (service, lag) in one bucket; or how often something happened in it. From the top:
+// second 20 bits, part 8, operation 2, measure 2, fleet 16, bucket 16.
+type cell uint64
+
+// measure is what a cell counts.
+type measure uint8
+
+const (
+	response measure = iota
+	service
+	lag
+	happened // the bucket is a happening
+	measures
+)
+
+// happening is the bucket of a cell of measure happened: first the sim.Counters, then these.
+type happening = uint16
+
+const (
+	didSucceed happening = happening(sim.NumCounters) + iota // operations that ended well in this second
+	didFail                                                  // that ended badly
+	happenings
+)
+
+const maxSecond = 1<<20 - 1
+
+func newCell(second uint32, part uint8, op sim.Op, m measure, fleet, bucket uint16) cell {
+	return cell(min(second, maxSecond))<<44 | cell(part)<<36 | cell(op)<<34 | cell(m)<<32 | cell(fleet)<<16 | cell(bucket)
+}
+
+func (c cell) second() int      { return int(c >> 44) }
+func (c cell) part() int        { return int(c >> 36 & 0xff) }
+func (c cell) op() sim.Op       { return sim.Op(c >> 34 & 3) }
+func (c cell) measure() measure { return measure(c >> 32 & 3) }
+func (c cell) fleet() uint16    { return uint16(c >> 16) }
+func (c cell) bucket() uint16   { return uint16(c) }
+
+// tally counts cells in an open-addressed table: no allocation once it has its size, one cache
+// line per count.
+type tally struct {
+	slots []tallied // a power of two
+	used  int
+}
+
+type tallied struct {
+	cell cell
+	n    uint32 // 0 is a free slot
+}
+
+const firstTally = 1 << 10
+
+func (t *tally) inc(c cell) {
+	if 2*t.used >= len(t.slots) {
+		t.grow()
+	}
+	t.slot(c).n++
+}
+
+func (t *tally) slot(c cell) *tallied {
+	mask := uint64(len(t.slots) - 1)
+	for i := sim.Mix(uint64(c)); ; i++ {
+		s := &t.slots[i&mask]
+		if s.n == 0 {
+			s.cell = c
+			t.used++
+			return s
+		}
+		if s.cell == c {
+			return s
+		}
+	}
+}
+
+func (t *tally) grow() {
+	old := t.slots
+	*t = tally{slots: make([]tallied, max(firstTally, 2*len(old)))}
+	for _, s := range old {
+		if s.n > 0 {
+			t.slot(s.cell).n = s.n
+		}
+	}
+}
+
+// drain moves what was counted to dst and leaves t empty, with its table.
+func (t *tally) drain(dst []tallied) []tallied {
+	for i := range t.slots {
+		if t.slots[i].n > 0 {
+			dst = append(dst, t.slots[i])
+		}
+	}
+	clear(t.slots)
+	t.used = 0
+	return dst
+}
+
+// packCells writes counts as pairs of varints, sorted, equal cells added up.
+func packCells(list []tallied) []byte {
+	slices.SortFunc(list, func(a, b tallied) int { return cmp.Compare(a.cell, b.cell) })
+	b := make([]byte, 0, 4*len(list))
+	last := cell(0)
+	for i := 0; i < len(list); {
+		n := uint64(0)
+		c := list[i].cell
+		for ; i < len(list) && list[i].cell == c; i++ {
+			n += uint64(list[i].n)
+		}
+		b = binary.AppendUvarint(b, uint64(c-last))
+		b = binary.AppendUvarint(b, n)
+		last = c
+	}
+	return b
+}
+
+var errCells = errors.New("cells are cut short or out of range")
+
+// eachCell reads what packCells wrote.
+func eachCell(b []byte, f func(c cell, n uint64) error) error {
+	last := uint64(0)
+	for first := true; len(b) > 0; first = false {
+		step, k := binary.Uvarint(b)
+		if k <= 0 {
+			return errCells
+		}
+		n, k2 := binary.Uvarint(b[k:])
+		if k2 <= 0 || n == 0 || n > 1<<40 || last+step < last || step == 0 && !first {
+			return errCells
+		}
+		last += step
+		if err := f(cell(last), n); err != nil {
+			return err
+		}
+		b = b[k+k2:]
+	}
+	return nil
+}
+
+// check refuses cells that no recorder of a plan with so many fleets writes.
+func (c cell) check(fleets int) error {
+	limit := fine().size()
+	if c.measure() == happened {
+		limit = int(happenings)
+	}
+	if int(c.fleet()) >= fleets || int(c.bucket()) >= limit {
+		return fmt.Errorf("cell %#x: no such fleet or bucket", uint64(c))
+	}
+	return nil
+}
+
+// edges are the instants that part seconds, sorted.
+type edges []sim.Instant
+
+// place is the second of an instant and the number of edges in that second up to it.
+func (e edges) place(at sim.Instant) (second uint32, part uint8) {
+	second = uint32(at / time.Second)
+	if len(e) == 0 {
+		return second, 0
+	}
+	start := sim.Instant(second) * time.Second
+	i, _ := slices.BinarySearch(e, start)
+	for ; i < len(e) && e[i] <= at && part < 255; i++ {
+		if e[i] > start { // one at the very start parts nothing
+			part++
+		}
+	}
+	return second, part
+}
+
+// start is where a part of a second begins: the inverse of place.
+func (e edges) start(second, part int) (sim.Instant, bool) {
+	at := sim.Instant(second) * time.Second
+	i, _ := slices.BinarySearch(e, at+1)
+	if part == 0 {
+		return at, true
+	}
+	if i += part - 1; i >= len(e) || e[i] >= at+time.Second {
+		return 0, false
+	}
+	return e[i], true
+}
+
+// window is the last edge up to an instant, 0 before the first.
+func (e edges) window(at sim.Instant) sim.Instant {
+	i, found := slices.BinarySearch(e, at)
+	switch {
+	case found:
+		return at
+	case i == 0:
+		return 0
+	}
+	return e[i-1]
+}
+
+// with returns e and one more edge, e itself if it has it.
+func (e edges) with(at sim.Instant) edges {
+	i, found := slices.BinarySearch(e, at)
+	if found || at <= 0 {
+		return e
+	}
+	return slices.Insert(slices.Clone(e), i, at)
+}

@@ -1,0 +1,217 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// connected judges when a selection was complete and stayed so. The clock starts with the first
+// act that connects devices of the fleet, or with a phase's edge; the selection has to stay
+// complete until the time is up, or the run.
+func (j *judge) connected(f *Finding) {
+	c := f.Check
+	if c.Select == nil {
+		f.skip("it names no devices")
+		return
+	}
+	who, ok := crowdOf(j.in.Plan, c.Select)
+	if !ok || who.need == 0 {
+		f.skip("it selects no device")
+		return
+	}
+	from, why := j.reference(c)
+	if why != "" {
+		f.skip("%s", why)
+		return
+	}
+	within := c.Within.D()
+	a := who.attend(j.changes, min(from+within, j.in.Length))
+	if !a.full { // how long did it take, then?
+		a = who.attend(j.changes, j.in.Length)
+	}
+	took := j.in.Length - from
+	if a.full {
+		took = max(0, a.since-from)
+	}
+	f.claim(took.Seconds(), sim.AtMost, within.Seconds(), int64(who.need), "s")
+	if a.full {
+		return
+	}
+	f.Verdict, f.Margin = Failed, min(f.Margin, 0)
+	var names []string
+	for _, o := range a.missing {
+		names = append(names, j.in.Plan.Fleets[who.fleet].DeviceID(o))
+	}
+	f.Note = fmt.Sprintf("%d of %d were connected at the end; missing: %s",
+		a.present, who.need, list(names, len(who.member)-a.present))
+	if took < within {
+		f.Note = join(f.Note, "the run ended before the time was up")
+	}
+}
+
+// list names some of n things.
+func list(names []string, n int) string {
+	text := strings.Join(names, ", ")
+	if n > len(names) {
+		text += ", ..."
+	}
+	return text
+}
+
+// reference is when a connected check's clock starts, or why it never did.
+func (j *judge) reference(c *sim.Check) (sim.Instant, string) {
+	if c.Phase != "" {
+		p, ok := j.phase(c.Phase)
+		if !ok {
+			return 0, fmt.Sprintf("phase %q never began", c.Phase)
+		}
+		if c.Edge == "ends" {
+			return p.End, ""
+		}
+		return p.Start, ""
+	}
+	for i := range j.in.Plan.Acts {
+		a := &j.in.Plan.Acts[i]
+		if at, began := j.starts[i]; began && a.Kind == sim.ActConnect && a.Select != nil && a.Select.Fleet == c.Select.Fleet {
+			return at, ""
+		}
+	}
+	return 0, fmt.Sprintf("fleet %q was never told to connect", c.Select.Fleet)
+}
+
+// rate judges the most connection attempts in any second of the run, the warm-up included.
+func (j *judge) rate(f *Finding) {
+	peak, at, total := uint64(0), 0, uint64(0)
+	for i := 0; i < len(j.r.Frames); {
+		sum, second := uint64(0), j.r.Frames[i].Second
+		for ; i < len(j.r.Frames) && j.r.Frames[i].Second == second; i++ {
+			sum += j.r.Frames[i].Attempts
+		}
+		total += sum
+		if sum > peak {
+			peak, at = sum, second
+		}
+	}
+	if total == 0 {
+		f.skip("no connection was attempted")
+		return
+	}
+	f.claim(float64(peak), f.Check.Bound, f.Check.Limit, int64(total), "1/s")
+	f.Note = fmt.Sprintf("the most was in second %d", at)
+}
+
+// reconnects judges the device that connected again most often. Coming back on purpose counts.
+func (j *judge) reconnects(f *Finding) {
+	type device struct {
+		fleet uint16
+		o     sim.Ordinal
+	}
+	ups := make(map[device]int)
+	worst, most := device{}, 0
+	for _, l := range j.changes {
+		if !l.Up {
+			continue
+		}
+		d := device{l.Fleet, l.Device}
+		if ups[d]++; ups[d] > most {
+			worst, most = d, ups[d]
+		}
+	}
+	if most == 0 {
+		f.skip("no device connected")
+		return
+	}
+	f.claim(float64(most-1), f.Check.Bound, f.Check.Limit, int64(len(ups)), "times")
+	if most > 1 {
+		f.Note = "most often: " + j.in.Plan.Fleets[worst.fleet].DeviceID(worst.o)
+	}
+}
+
+// recovery judges how long after a phase's start everything was well again.
+func (j *judge) recovery(f *Finding) {
+	p, ok := j.phase(f.Check.Phase)
+	if !ok {
+		f.skip("phase %q never began", f.Check.Phase)
+		return
+	}
+	within := f.Check.Within.D()
+	horizon := min(j.in.Length, max(p.End, p.Start+within))
+	at, why := j.wellSince(p.Start, horizon)
+	if why != "" && horizon < j.in.Length { // how long did it take, then?
+		at, why = j.wellSince(p.Start, j.in.Length)
+	}
+	took := at - p.Start
+	if why != "" {
+		took = j.in.Length - p.Start
+	}
+	f.claim(took.Seconds(), sim.AtMost, within.Seconds(), int64(j.in.Plan.Devices()), "s")
+	if why != "" {
+		f.Verdict, f.Margin, f.Note = Failed, min(f.Margin, 0), why
+	}
+}
+
+// recovered is when everything was well again after a phase began, or, without a phase, after the
+// last thing that a story broke.
+func (j *judge) recovered(phase string) (at sim.Instant, why string) {
+	from := sim.Instant(-1)
+	if p, ok := j.phase(phase); ok {
+		from = p.Start
+	} else if phase != "" {
+		return 0, fmt.Sprintf("phase %q never began", phase)
+	}
+	for i := range j.in.Plan.Acts {
+		switch j.in.Plan.Acts[i].Kind {
+		case sim.ActRestart, sim.ActKill, sim.ActFreeze, sim.ActOffline, sim.ActPowerLoss:
+			if start, began := j.starts[i]; began && phase == "" {
+				from = max(from, start)
+			}
+		}
+	}
+	if from < 0 {
+		return 0, "nothing was broken, so nothing recovered"
+	}
+	at, why = j.wellSince(from, j.in.Length)
+	if why != "" {
+		return 0, "it never recovered: " + why
+	}
+	return at, ""
+}
+
+// backlogBefore is how many seconds before a reference show what backlog is normal.
+const backlogBefore = 10
+
+// wellSince is the first instant after from since when, without a break until the horizon, every
+// device that should be connected was, and the backlog was no greater than in the ten seconds
+// before from plus a tolerance: one message for each hundred devices, and at least five. The
+// backlog is known at the end of each second.
+func (j *judge) wellSince(from, horizon sim.Instant) (at sim.Instant, why string) {
+	since, absent, missing := compliance(j.in.Plan, j.changes, duties(j.in.Plan, j.starts), horizon)
+	if absent > 0 {
+		return 0, fmt.Sprintf("%d devices were not connected: %s", absent, list(missing, absent))
+	}
+	at = max(from, since)
+	backlog := make(map[int]int64) // at the end of each second
+	for i := range j.r.Frames {
+		backlog[j.r.Frames[i].Second] += j.r.Frames[i].Backlog
+	}
+	last := int(from/time.Second) - 1 // the last second that ended by then
+	normal := int64(0)
+	for n := max(0, last-backlogBefore+1); n <= last; n++ {
+		normal = max(normal, backlog[n])
+	}
+	allowed := normal + max(5, int64(j.in.Plan.Devices()/100))
+	end := int(horizon/time.Second) - 1
+	for n := last + 1; n <= end; n++ {
+		if backlog[n] <= allowed {
+			continue
+		}
+		if n == end {
+			return 0, fmt.Sprintf("the backlog was %d messages, %d before", backlog[n], normal)
+		}
+		at = max(at, sim.Instant(n+2)*time.Second) // the end of the next second, the first good one
+	}
+	return at, ""
+}
