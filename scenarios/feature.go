@@ -1,0 +1,271 @@
+package scenarios
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	gherkin "github.com/cucumber/gherkin/go/v26"
+	messages "github.com/cucumber/messages/go/v21"
+)
+
+// feature is one feature file, read.
+type feature struct {
+	uri    string
+	text   string // with --set values in place
+	folder folder
+	name   string
+	blocks []block
+	doc    *messages.GherkinDocument
+	steps  map[string]*messages.Step     // by node id
+	rows   map[string]*messages.TableRow // examples, by node id
+	scenes map[string]*messages.Scenario
+}
+
+// block is a scenario, a background or a rule header with the lines that it covers.
+type block struct {
+	scenario    *messages.Scenario // nil for the others
+	first, last int
+}
+
+// pickleStep is a sentence of a story with its place.
+type pickleStep struct {
+	at      place
+	keyword Keyword // "" when the file leaves it open
+	written string  // the keyword as written: "And"
+	text    string
+	table   *table
+	doc     *string
+}
+
+// parseFeature reads text; mistakes of grammar are Problems.
+func parseFeature(uri, text string, in folder, set map[string]string) (*feature, error) {
+	text = strings.TrimPrefix(text, "\ufeff")
+	f := &feature{uri: uri, text: substitute(text, set), folder: in, steps: map[string]*messages.Step{},
+		rows: map[string]*messages.TableRow{}, scenes: map[string]*messages.Scenario{}}
+	doc, err := gherkin.ParseGherkinDocument(strings.NewReader(f.text), (&messages.Incrementing{}).NewId)
+	if err != nil {
+		return nil, grammar(uri, err)
+	}
+	f.doc = doc
+	doc.Uri = uri
+	if doc.Feature == nil {
+		return f, nil
+	}
+	f.name = doc.Feature.Name
+	for _, c := range doc.Feature.Children {
+		f.add(c.Background, c.Scenario)
+		if c.Rule != nil {
+			f.blocks = append(f.blocks, block{first: top(c.Rule.Location, c.Rule.Tags)})
+			for _, rc := range c.Rule.Children {
+				f.add(rc.Background, rc.Scenario)
+			}
+		}
+	}
+	last := strings.Count(f.text, "\n") + 1
+	for i := len(f.blocks) - 1; i >= 0; i-- {
+		f.blocks[i].last = last
+		last = f.blocks[i].first - 1
+	}
+	return f, nil
+}
+
+func (f *feature) add(b *messages.Background, s *messages.Scenario) {
+	var steps []*messages.Step
+	if b != nil {
+		f.blocks = append(f.blocks, block{first: int(b.Location.Line)})
+		steps = b.Steps
+	}
+	if s != nil {
+		f.blocks = append(f.blocks, block{scenario: s, first: top(s.Location, s.Tags)})
+		f.scenes[s.Id] = s
+		steps = s.Steps
+		for _, e := range s.Examples {
+			for _, r := range e.TableBody {
+				f.rows[r.Id] = r
+			}
+		}
+	}
+	for _, st := range steps {
+		f.steps[st.Id] = st
+	}
+}
+
+// top is the first line of a node with its tags.
+func top(l *messages.Location, tags []*messages.Tag) int {
+	line := l.Line
+	for _, t := range tags {
+		line = min(line, t.Location.Line)
+	}
+	return int(line)
+}
+
+// only is the feature's text with every other story blank, for godog: lines keep their numbers.
+func (f *feature) only(s *Story) string {
+	lines := strings.Split(f.text, "\n")
+	blank := func(first, last int) {
+		for i := first; i <= min(last, len(lines)); i++ {
+			lines[i-1] = ""
+		}
+	}
+	for _, b := range f.blocks {
+		switch {
+		case b.scenario == nil:
+		case b.scenario != s.scenario:
+			blank(b.first, b.last)
+		case s.row != nil:
+			for _, e := range b.scenario.Examples {
+				for _, r := range e.TableBody {
+					if r != s.row {
+						blank(int(r.Location.Line), int(r.Location.Line))
+					}
+				}
+			}
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// sentences are the steps of a pickle with their places.
+func (f *feature) sentences(p *messages.Pickle) []pickleStep {
+	var out []pickleStep
+	for _, ps := range p.Steps {
+		node := f.steps[ps.AstNodeIds[0]]
+		s := pickleStep{at: placeOf(node.Location), written: strings.TrimSpace(node.Keyword), text: ps.Text}
+		switch ps.Type {
+		case messages.PickleStepType_CONTEXT:
+			s.keyword = Given
+		case messages.PickleStepType_ACTION:
+			s.keyword = When
+		case messages.PickleStepType_OUTCOME:
+			s.keyword = Then
+		}
+		if a := ps.Argument; a != nil && a.DataTable != nil {
+			s.table = tableOf(a.DataTable, node.DataTable)
+		} else if a != nil && a.DocString != nil {
+			s.doc = &a.DocString.Content
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func placeOf(l *messages.Location) place { return place{int(l.Line), int(l.Column)} }
+
+// tableOf takes the values from the pickle and the places from the file.
+func tableOf(values *messages.PickleTable, node *messages.DataTable) *table {
+	t := &table{}
+	for i, r := range values.Rows {
+		out := row{at: placeOf(node.Rows[i].Location)}
+		for j, c := range r.Cells {
+			out.cells = append(out.cells, cell{c.Value, placeOf(node.Rows[i].Cells[j].Location)})
+		}
+		t.rows = append(t.rows, out)
+	}
+	return t
+}
+
+const referencePattern = `\$\{[^}]*\}`
+
+// substitute puts values for ${key} into all lines but comments. An unknown key stays; it is a
+// problem of the step that has it.
+func substitute(text string, set map[string]string) string {
+	if len(set) == 0 {
+		return text
+	}
+	reference := regexp.MustCompile(referencePattern)
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		trimmed := strings.TrimSpace(l)
+		if strings.HasPrefix(trimmed, "#") {
+			continue
+		}
+		lines[i] = reference.ReplaceAllStringFunc(l, func(ref string) string {
+			v, ok := set[ref[2:len(ref)-1]]
+			switch {
+			case !ok:
+				return ref
+			case strings.HasPrefix(trimmed, "|"):
+				return strings.NewReplacer(`\`, `\\`, "|", `\|`).Replace(v)
+			}
+			return v
+		})
+	}
+	return strings.Join(lines, "\n")
+}
+
+// unresolved is the first ${key} that has no value, or "".
+func unresolved(p *pickleStep) string {
+	texts := []string{p.text}
+	if p.doc != nil {
+		texts = append(texts, *p.doc)
+	}
+	if p.table != nil {
+		for _, r := range p.table.rows {
+			for _, c := range r.cells {
+				texts = append(texts, c.text)
+			}
+		}
+	}
+	for _, t := range texts {
+		if ref := regexp.MustCompile(referencePattern).FindString(t); ref != "" {
+			return ref[2 : len(ref)-1]
+		}
+	}
+	return ""
+}
+
+// grammar puts the parser's errors into plain words.
+func grammar(uri string, err error) Problems {
+	var ps Problems
+	re := regexp.MustCompile(`^\((\d+):(\d+)\): (.*)$`)
+	for line := range strings.Lines(err.Error()) {
+		m := re.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil {
+			continue
+		}
+		p := Problem{URI: uri}
+		p.Line, _ = strconv.Atoi(m[1])
+		p.Column, _ = strconv.Atoi(m[2])
+		p.Text, p.Hint = plain(m[3])
+		ps = append(ps, p)
+	}
+	if len(ps) == 0 {
+		return Problems{{URI: uri, Text: strings.TrimSpace(err.Error())}}
+	}
+	// What follows the first mistake is mostly its consequence.
+	return ps[:1]
+}
+
+func plain(text string) (what, hint string) {
+	rest, ok := strings.CutPrefix(text, "expected: ")
+	if !ok {
+		if rest, ok = strings.CutPrefix(text, "unexpected end of file, expected: "); ok {
+			return "the file ends too early", "here may come " + tokens(rest)
+		}
+		return strings.ToLower(text[:1]) + text[1:], ""
+	}
+	expected, got, _ := strings.Cut(rest, ", got ")
+	return fmt.Sprintf("%s is not expected here", strings.ReplaceAll(got, "'", "`")), "here may come " + tokens(expected)
+}
+
+func tokens(names string) string {
+	words := map[string]string{
+		"#EOF": "", "#Empty": "", "#Comment": "", "#Other": "a line of text", "#Language": "", "#TagLine": "tags",
+		"#FeatureLine": "`Feature:`", "#RuleLine": "`Rule:`", "#BackgroundLine": "`Background:`",
+		"#ScenarioLine": "`Scenario:`", "#ExamplesLine": "`Examples:`", "#StepLine": "a step (Given, When, Then, And, But)",
+		"#TableRow": "a table row", "#DocStringSeparator": `"""`,
+	}
+	var out []string
+	for n := range strings.SplitSeq(names, ", ") {
+		if w := words[n]; w != "" && !slices.Contains(out, w) {
+			out = append(out, w)
+		}
+	}
+	if len(out) == 0 {
+		return "nothing more"
+	}
+	return list(out, "or")
+}

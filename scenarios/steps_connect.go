@@ -1,0 +1,119 @@
+package scenarios
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// connectSteps are L1, N3 and N4: devices come and go.
+func connectSteps() []Step {
+	return []Step{
+		{ID: "L1", Keyword: When, Expression: `fleet {string} connects {curve} over {duration}`,
+			Doc:     "Powers the devices on, spread over the duration; it is over when the last one has been started.",
+			Example: `fleet "rooms" connects evenly over 3m`,
+			compile: func(c *compiler, a *args) error {
+				return c.connect(a.str(0), sim.Act{Over: a.duration(2), Hold: a.duration(2)}, a.vals[1].(curve))
+			}},
+		{ID: "L1", Keyword: When, Expression: `fleet {string} connects at {rate}`,
+			Doc:     "Powers the devices on at a steady rate, which --scale does not change.",
+			Example: `fleet "rooms" connects at 2,000/s`,
+			compile: func(c *compiler, a *args) error {
+				return c.connect(a.str(0), sim.Act{Rate: a.number(1)}, curve{})
+			}},
+		{ID: "N3", Keyword: When, Expression: `{selection} go(es) offline`,
+			Doc:     "Disconnects properly and stays away until `come back`; reports wait in the offline buffer.",
+			Example: `10% of "rooms" go offline`,
+			compile: func(c *compiler, a *args) error { return c.leave(sim.ActOffline, a.selection(0), 0) }},
+		{ID: "N3", Keyword: When, Expression: `{selection} go(es) offline for {duration}`,
+			Doc:     "Disconnects properly and returns after the duration.",
+			Example: `500 devices of "rooms" go offline for 30s`,
+			compile: func(c *compiler, a *args) error {
+				if err := positive(a.duration(1)); err != nil {
+					return err
+				}
+				return c.leave(sim.ActOffline, a.selection(0), a.duration(1))
+			}},
+		{ID: "N3", Keyword: When, Expression: `{selection} lose(s) power without a disconnect`,
+			Doc:     "Vanishes without a word; the peer must notice by itself. What was in the device's memory stays.",
+			Example: `3% of "rooms" lose power without a disconnect`,
+			compile: func(c *compiler, a *args) error { return c.leave(sim.ActPowerLoss, a.selection(0), 0) }},
+		{ID: "N4", Keyword: When, Expression: `{selection} come(s) back {curve} over {duration}`,
+			Doc:     "Devices that are offline connect again, spread over the duration.",
+			Example: `10% of "rooms" come back in bursts over 1m`,
+			compile: comeBack},
+	}
+}
+
+func (c *compiler) connect(name string, a sim.Act, via curve) error {
+	f, err := c.fleet(name)
+	if err != nil {
+		return err
+	}
+	if f.connected {
+		return wrong("it connects once; devices that went offline come back", "the fleet %q is connected already", name)
+	}
+	if a.Over > 0 || a.Rate == 0 {
+		if err := c.follow(&a, via); err != nil {
+			return err
+		}
+	}
+	if a.Rate == 0 && a.Over <= 0 {
+		return wrong("write `connects evenly over 1m` or `connects at 100/s`", "a fleet cannot connect in no time")
+	}
+	if a.Rate > 0 {
+		a.Hold = sim.Duration(float64(f.scaled) / a.Rate * float64(time.Second))
+		if a.Hold.D() > longest {
+			return wrong("a higher rate", "connecting %d devices takes too long", f.scaled)
+		}
+	}
+	a.Kind, a.Select = sim.ActConnect, &sim.Selection{Fleet: name, All: true}
+	f.connected = true
+	c.act(a)
+	return nil
+}
+
+// follow sets an act's curve.
+func (c *compiler) follow(a *sim.Act, via curve) error {
+	a.Curve = via.shape
+	if via.file == "" && via.shape != sim.CurveFollowing {
+		return nil
+	}
+	offsets, err := c.folder.curve(via.file, a.Over)
+	a.Offsets = offsets
+	return err
+}
+
+func (c *compiler) leave(kind sim.ActKind, s selection, over sim.Duration) error {
+	sel, f, err := c.pick(s)
+	if err != nil {
+		return err
+	}
+	if !f.connected {
+		return wrong(fmt.Sprintf("write `When fleet %q connects evenly over 1m` before", f.name), "the fleet %q is not connected yet", f.name)
+	}
+	f.away = f.away || over == 0
+	c.act(sim.Act{Kind: kind, Select: sel, Over: over, Hold: over})
+	return nil
+}
+
+func comeBack(c *compiler, a *args) error {
+	sel, f, err := c.pick(a.selection(0))
+	if err != nil {
+		return err
+	}
+	if !f.away {
+		return wrong("let them go offline or lose power before", "no device of %q is offline here", f.name)
+	}
+	d := a.duration(2)
+	if err := positive(d); err != nil {
+		return err
+	}
+	act := sim.Act{Kind: sim.ActComeBack, Select: sel, Over: d, Hold: d}
+	if err := c.follow(&act, a.vals[1].(curve)); err != nil {
+		return err
+	}
+	c.act(act)
+	return nil
+}

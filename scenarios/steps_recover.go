@@ -1,0 +1,133 @@
+package scenarios
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// recoverySteps are A6 to A8, A14 and A18: connections, errors and the generator itself.
+func recoverySteps() []Step {
+	return []Step{
+		{ID: "A6", Keyword: Then, Expression: `{selection} is/are connected within {duration}`,
+			Doc:     "So many devices were connected at a time, counted from the start of their connecting.",
+			Example: `all devices of "rooms" are connected within 4m`,
+			compile: func(c *compiler, a *args) error { return c.connectedCheck(a, "", "") }},
+		{ID: "A6", Keyword: Then, Expression: `{selection} is/are connected within {duration} after phase {string} starts/ends`,
+			Doc:     "So many devices were connected at a time, counted from an edge of a phase.",
+			Example: `99.9% of "rooms" are connected within 2m after phase "rush" starts`,
+			compile: func(c *compiler, a *args) error {
+				edge := "starts"
+				if strings.HasSuffix(a.text, "ends") {
+					edge = "ends"
+				}
+				return c.connectedCheck(a, a.str(2), edge)
+			}},
+		{ID: "A7", Keyword: Then, Expression: `the connect rate never exceeds {rate}`,
+			Doc:     "No second had more connection attempts.",
+			Example: `the connect rate never exceeds 8,000/s`,
+			compile: func(c *compiler, a *args) error {
+				c.check(sim.Check{Kind: sim.CheckRate, Bound: sim.AtMost, Limit: a.number(0)})
+				return c.needConnect()
+			}},
+		{ID: "A7", Keyword: Then, Expression: `no device reconnects more than {count} time(s)`,
+			Doc:     "The worst device had at most so many connections beyond its first.",
+			Example: `no device reconnects more than 3 times`,
+			compile: func(c *compiler, a *args) error {
+				c.check(sim.Check{Kind: sim.CheckReconnects, Bound: sim.AtMost, Limit: float64(a.count(0))})
+				return c.needConnect()
+			}},
+		{ID: "A8", Keyword: Then, Expression: `everything recovers within {duration} of phase {string}`,
+			Doc:     "All devices are connected and nothing waits any more, counted from the start of the phase.",
+			Example: `everything recovers within 6m of phase "rush"`,
+			compile: func(c *compiler, a *args) error {
+				if err := c.needConnect(); err != nil {
+					return err
+				}
+				if _, err := c.phase(a.str(1)); err != nil {
+					return err
+				}
+				c.check(sim.Check{Kind: sim.CheckRecovery, Within: a.duration(0), Phase: a.str(1)})
+				return positive(a.duration(0))
+			}},
+		{ID: "A14", Keyword: Then, Expression: `the only errors are:`, Table: Required,
+			Doc:     "No errors but these occurred, and these at most so often: a share of all operations, or a count.",
+			Example: `the only errors are:`,
+			Sample:  "| reason             | at most |\n| connection refused | 5%      |\n| connection reset   | 200     |",
+			compile: onlyErrors},
+		{ID: "A18", Keyword: Then, Expression: `the generator kept its schedule within {duration}`,
+			Doc:     "The p99 of its own delays was that small; if not, the run is invalid rather than failed.",
+			Example: `the generator kept its schedule within 50ms`,
+			compile: func(c *compiler, a *args) error {
+				if err := c.needConnect(); err != nil {
+					return err
+				}
+				c.check(sim.Check{Kind: sim.CheckSchedule, Within: a.duration(0)})
+				return positive(a.duration(0))
+			}},
+	}
+}
+
+func (c *compiler) connectedCheck(a *args, phase, edge string) error {
+	sel, f, err := c.pick(a.selection(0))
+	if err != nil {
+		return err
+	}
+	if !f.connected {
+		return wrong(fmt.Sprintf("add `When fleet %q connects evenly over 1m`", f.name), "the fleet %q never connects", f.name)
+	}
+	if edge != "" {
+		p, err := c.phase(phase)
+		if err != nil {
+			return err
+		}
+		if edge == "ends" && p.open {
+			return wrong(fmt.Sprintf("end it with `phase %q ends` or `phase %q runs for 1m`, and let time pass", phase, phase),
+				"the phase %q is still open when the run ends", phase)
+		}
+	}
+	c.check(sim.Check{Kind: sim.CheckConnected, Select: sel, Within: a.duration(1), Phase: phase, Edge: edge})
+	return positive(a.duration(1))
+}
+
+func onlyErrors(c *compiler, a *args) error {
+	if err := c.needConnect(); err != nil {
+		return err
+	}
+	recs, err := a.table.records([]string{"reason", "at most"}, nil)
+	if err != nil {
+		return err
+	}
+	k := sim.Check{Kind: sim.CheckErrors}
+	for i := range recs {
+		r := &recs[i]
+		reason := r.cells["reason"]
+		o, ok := sim.ParseOutcome(reason.text)
+		if !ok || o == sim.OK {
+			return wrongAt(reason.at, known(reason.text, "error", sim.OutcomeNames()), "unknown error %q", reason.text)
+		}
+		for _, e := range k.Errors {
+			if e.Outcome == o {
+				return wrongAt(reason.at, "once is enough", "the error %q is there twice", reason.text)
+			}
+		}
+		e := sim.ErrorLimit{Outcome: o}
+		if strings.HasSuffix(r.get("at most"), "%") {
+			v, err := r.must("at most", "percent")
+			if err != nil {
+				return err
+			}
+			e.Share, e.IsShare = v.(float64)/100, true
+		} else {
+			v, err := r.must("at most", "count")
+			if err != nil {
+				return err
+			}
+			e.Count = v.(int)
+		}
+		k.Errors = append(k.Errors, e)
+	}
+	c.check(k)
+	return nil
+}

@@ -1,0 +1,132 @@
+package scenarios
+
+import (
+	"fmt"
+
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// phase is a named stretch of the timeline.
+type phase struct {
+	name   string
+	open   bool
+	closed bool // by the story, rather than by the end of the run
+}
+
+// load is an act whose ramps are still in messages a second. They become multiples of the nominal
+// rate when it is known which fleets connect.
+type load struct {
+	act   int
+	ramps []rawRamp
+}
+
+// rawRamp goes from one rate to another; from is absent when it is where the last one ended.
+type rawRamp struct {
+	from *float64
+	to   float64
+	over sim.Duration
+	via  curve
+	file []sim.Duration // quantiles of a following curve
+}
+
+// act puts an act on the timeline at the present moment and moves that moment by its hold.
+func (c *compiler) act(a sim.Act) int {
+	a.Segment, a.At = c.segment, c.elapsed
+	a.Origin, a.Text = c.origin(), c.step.Text
+	c.plan.Acts = append(c.plan.Acts, a)
+	c.elapsed += a.Hold
+	if a.Kind == sim.ActSettle {
+		c.segment, c.elapsed = c.segment+1, 0
+	}
+	i := len(c.plan.Acts) - 1
+	c.step.Act = i
+	return i
+}
+
+// positive refuses a duration of nothing.
+func positive(d sim.Duration) error {
+	if d <= 0 {
+		return wrong("write 250ms, 5m or 1m30s", "the duration must be longer than nothing")
+	}
+	return nil
+}
+
+// phase finds a phase that a When has opened.
+func (c *compiler) phase(name string) (*phase, error) {
+	var names []string
+	for _, p := range c.phases {
+		if p.name == name {
+			return p, nil
+		}
+		names = append(names, p.name)
+	}
+	if len(names) == 0 {
+		return nil, wrong(fmt.Sprintf("write `When phase %q runs for 1m` before", name), "there is no phase %q", name)
+	}
+	return nil, wrong(known(name, "phase", names), "unknown phase %q", name)
+}
+
+// open opens a phase that is new.
+func (c *compiler) open(name string) (*phase, error) {
+	if name == "" {
+		return nil, wrong(`write for example phase "steady"`, "the phase has no name")
+	}
+	for _, p := range c.phases {
+		if p.name == name {
+			return nil, wrong("a phase is one stretch; give the second one its own name", "the phase %q was there before", name)
+		}
+	}
+	p := &phase{name: name, open: true}
+	c.phases = append(c.phases, p)
+	return p, nil
+}
+
+// finishTimeline turns rates into multiples and checks what only the whole timeline shows.
+func (c *compiler) finishTimeline() error {
+	var nominal float64
+	for _, f := range c.fleets {
+		if f.connected {
+			nominal += f.nominal()
+		}
+	}
+	rate := nominal
+	for _, l := range c.loads {
+		var ramps []sim.Ramp
+		for _, r := range l.ramps {
+			from := rate
+			if r.from != nil {
+				from = *r.from
+			}
+			ramps = append(ramps, r.split(from/nominal, r.to/nominal)...)
+			rate = r.to
+		}
+		c.plan.Acts[l.act].Load = ramps
+	}
+	if w := c.plan.WarmUp; w > 0 && w >= c.plan.Duration() {
+		return wrongAt(c.warmUpAt, fmt.Sprintf("the timeline takes %s", c.plan.Duration()), "the warm-up is as long as the run")
+	}
+	return nil
+}
+
+// split is the ramp as pieces; only a following curve has more than one.
+func (r *rawRamp) split(from, to float64) []sim.Ramp {
+	if r.via.shape != sim.CurveFollowing {
+		return []sim.Ramp{{From: from, To: to, Over: r.over, Curve: r.via.shape}}
+	}
+	// The quantiles give the moment of each equal part of the way.
+	var ramps []sim.Ramp
+	n := len(r.file) - 1
+	at := func(i int) float64 { return from + (to-from)*float64(i)/float64(n) }
+	if lead := r.file[0]; lead > 0 {
+		ramps = append(ramps, sim.Ramp{From: from, To: from, Over: lead, Curve: sim.CurveEvenly})
+	}
+	for i := range n {
+		if over := r.file[i+1] - r.file[i]; over > 0 || i == n-1 {
+			ramps = append(ramps, sim.Ramp{From: at(i), To: at(i + 1), Over: over, Curve: sim.CurveEvenly})
+		}
+	}
+	if rest := r.over - r.file[n]; rest > 0 {
+		ramps = append(ramps, sim.Ramp{From: to, To: to, Over: rest, Curve: sim.CurveEvenly})
+	}
+	return ramps
+}
