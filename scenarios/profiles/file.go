@@ -1,0 +1,292 @@
+package profiles
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/payload"
+)
+
+// top reads the file: signals first, because models use them, and models before fleets.
+func (r *reader) top(n ast.Node) {
+	f := r.fields(n, "the file", fileForm{})
+	for _, section := range []struct {
+		name string
+		read func(entry)
+	}{{"signals", r.signal}, {"models", r.model}, {"fleets", r.fleet}, {"targets", r.target}} {
+		if f[section.name] == nil {
+			continue
+		}
+		for _, e := range r.entries(f[section.name], section.name) {
+			if err := parseName(e.name); err != nil {
+				r.fail(e.key, "%s: %v", section.name, err)
+				continue
+			}
+			section.read(e)
+		}
+	}
+}
+
+func (r *reader) signal(e entry) {
+	s, ok := r.law(e.value, fmt.Sprintf("signal %q", e.name))
+	if !ok {
+		s = sim.Signal{Law: sim.LawConstant} // so that who uses it is not blamed
+	}
+	named(&r.out.Signals, e.name, s)
+}
+
+// law reads a signal's words, or the name of one.
+func (r *reader) law(n ast.Node, what string) (sim.Signal, bool) {
+	text, ok := r.text(n, what)
+	if !ok {
+		return sim.Signal{}, false
+	}
+	if s, ok := lookup(r.out.Signals, r.base.Signals, text); ok {
+		return s, true
+	}
+	s, err := ParseSignal(text, r.open)
+	if err != nil {
+		if parseName(text) == nil && !isForm(text) {
+			err = fmt.Errorf("unknown signal %q: there are %s; or write it in words, like %q",
+				text, names(r.out.Signals, r.base.Signals), forms()[0].example)
+		}
+		r.fail(n, "%s: %v", what, err)
+	}
+	return s, err == nil
+}
+
+func (r *reader) model(e entry) {
+	what := fmt.Sprintf("model %q", e.name)
+	m := sim.Model{Name: e.name, Encoding: sim.EncodingJSON}
+	before := len(r.errs)
+	f := r.fields(e.value, what, modelForm{})
+	if n := f["encoding"]; n != nil {
+		m.Encoding = sim.Encoding(value(r, n, what, parseEncoding))
+	} else if f["template"] != nil {
+		m.Encoding = sim.EncodingTemplate
+	}
+	if n := f["template"]; n != nil {
+		m.Template, _ = r.text(n, what+": the template")
+	}
+	if n := f["signals"]; n != nil {
+		for _, s := range r.entries(n, "the signals of "+what) {
+			m.Signals = append(m.Signals, r.modelSignal(s, what, m.Encoding))
+		}
+	}
+	if n := f["buffer"]; n != nil {
+		m.Buffer = r.buffer(n, what)
+	}
+	if len(r.errs) == before { // else it would repeat what was said
+		if err := payload.Validate(&m); err != nil {
+			at := e.key
+			if f["template"] != nil {
+				at = f["template"]
+			}
+			r.fail(at, "%s: %v", what, err)
+		}
+	}
+	named(&r.out.Models, e.name, m)
+}
+
+func (r *reader) modelSignal(e entry, what string, encoding sim.Encoding) sim.Signal {
+	words, unit, before := e.value, "", len(r.errs)
+	where := fmt.Sprintf("%s, signal %q", what, e.name)
+	if _, ok := e.value.(ast.MapNode); ok {
+		f := r.fields(e.value, where, signalForm{})
+		if n := f["unit"]; n != nil {
+			unit, _ = r.text(n, where+": the unit")
+		}
+		words = f["follows"]
+		if words == nil {
+			if len(r.errs) == before {
+				r.fail(e.key, "%s says nothing of its values: add follows: %q", where, forms()[0].example)
+			}
+			return sim.Signal{Name: e.name}
+		}
+	}
+	s, ok := r.law(words, where)
+	s.Name, s.Unit = e.name, unit
+	alone := sim.Model{Encoding: encoding, Signals: []sim.Signal{s}}
+	if encoding == sim.EncodingTemplate {
+		alone.Template = "{stamp}"
+	}
+	if err := payload.Validate(&alone); ok && err != nil {
+		r.fail(e.key, "%s, %v", what, err)
+	}
+	return s
+}
+
+func (r *reader) buffer(n ast.Node, what string) sim.Buffer {
+	what += ": the buffer"
+	f := r.fields(n, what, bufferForm{})
+	var b sim.Buffer
+	if f["messages"] == nil {
+		r.fail(n, "%s has no size: add messages: 100", what)
+	} else {
+		b.Capacity = value(r, f["messages"], what, ParseCount)
+	}
+	if f["drop"] != nil {
+		b.Newest = value(r, f["drop"], what, func(text string) (bool, error) {
+			if text != "oldest" && text != "newest" {
+				return false, fmt.Errorf("%q cannot be dropped: there are oldest and newest", text)
+			}
+			return text == "newest", nil
+		})
+	}
+	return b
+}
+
+func parseEncoding(text string) (string, error) {
+	for _, e := range payload.Encodings() {
+		if e == text {
+			return e, nil
+		}
+	}
+	return "", fmt.Errorf("unknown encoding %q: there are %s", text, strings.Join(payload.Encodings(), ", "))
+}
+
+func (r *reader) fleet(e entry) {
+	what := fmt.Sprintf("fleet %q", e.name)
+	fleet := Fleet{Origin: r.origin(e.key)}
+	f := r.fields(e.value, what, fleetForm{})
+	for _, need := range []struct{ name, example string }{{"count", "1,000"}, {"model", "sensor"}} {
+		if _, ok := e.value.(ast.MapNode); ok && f[need.name] == nil {
+			r.fail(e.key, "%s has no %s: add %s: %s", what, need.name, need.name, need.example)
+		}
+	}
+	for name, n := range f {
+		where := what + ": " + name
+		switch name {
+		case "count":
+			fleet.Count = value(r, n, where, ParseCount)
+		case "model":
+			fleet.Model = value(r, n, where, r.modelName)
+		case "protocol":
+			fleet.Protocol = value(r, n, where, ParseProtocol)
+		case "qos":
+			fleet.QoS = new(value(r, n, where, parseQoS))
+		case "every":
+			fleet.Every = value(r, n, where, positive)
+		case "topic":
+			fleet.Topic = value(r, n, where, parseTopic)
+		case "jitter":
+			fleet.Jitter = value(r, n, where, ParsePercent)
+		case "session":
+			fleet.Session = value(r, n, where, atLeastZero)
+		case "retry":
+			fleet.Retry = r.retry(n, where)
+		}
+	}
+	if fleet.Protocol == "CoAP" && f["session"] != nil {
+		r.fail(f["session"], "%s: CoAP has no session: leave it out", what)
+	}
+	named(&r.out.Fleets, e.name, fleet)
+}
+
+func (r *reader) modelName(text string) (string, error) {
+	if _, ok := lookup(r.out.Models, r.base.Models, text); !ok {
+		return "", fmt.Errorf("unknown model %q: there are %s", text, names(r.out.Models, r.base.Models))
+	}
+	return text, nil
+}
+
+func (r *reader) retry(n ast.Node, what string) *sim.Retry {
+	if _, ok := n.(ast.MapNode); !ok {
+		return new(value(r, n, what, func(text string) (sim.Retry, error) {
+			p, ok := sim.RetrySpecimen(text)
+			if !ok {
+				return p, fmt.Errorf("unknown policy %q: there are %s; or write {from: 1s, to: 60s, jitter: 20%%}",
+					text, strings.Join(sim.RetryNames(), ", "))
+			}
+			return p, nil
+		}))
+	}
+	f := r.fields(n, what, retryForm{})
+	p := sim.Retry{Factor: 2}
+	if f["from"] == nil || f["to"] == nil {
+		r.fail(n, "%s needs both ends: write {from: 1s, to: 60s, jitter: 20%%}", what)
+		return &p
+	}
+	before := len(r.errs)
+	p.Base, p.Max = value(r, f["from"], what, positive), value(r, f["to"], what, positive)
+	if f["jitter"] != nil {
+		p.Jitter = value(r, f["jitter"], what, ParsePercent)
+	}
+	if p.Max < p.Base && len(r.errs) == before {
+		r.fail(f["to"], "%s: to %v is below from %v: the shorter delay comes first", what, p.Max, p.Base)
+	}
+	return &p
+}
+
+func (r *reader) target(e entry) {
+	what := fmt.Sprintf("target %q", e.name)
+	before := len(r.errs)
+	f := r.fields(e.value, what, targetForm{})
+	t := sim.TargetSpec{Origin: r.origin(e.key)}
+	if n := f["kind"]; n != nil {
+		t.Kind = value(r, n, what, parseKind)
+	} else if len(r.errs) == before {
+		r.fail(e.key, "%s has no kind: add kind: embedded, container or external", what)
+	}
+	if n := f["broker"]; n != nil {
+		t.Name = value(r, n, what, func(text string) (string, error) { return text, parseName(text) })
+	}
+	if n := f["version"]; n != nil {
+		t.Version, _ = r.text(n, what+": the version")
+	}
+	t.Endpoints.MQTT = r.addresses(f["mqtt"], what, sim.ChannelMQTT)
+	t.Endpoints.CoAP = r.addresses(f["coap"], what, sim.ChannelCoAP)
+	if len(r.errs) == before {
+		r.targetFits(e, f, t.Kind, what)
+	}
+	named(&r.out.Targets, e.name, t)
+}
+
+// targetFits says which fields do not fit the kind of target.
+func (r *reader) targetFits(e entry, f map[string]ast.Node, k sim.TargetKind, what string) {
+	for _, name := range []string{"broker", "version", "mqtt", "coap"} {
+		owner := sim.TargetContainer
+		if name == "mqtt" || name == "coap" {
+			owner = sim.TargetExternal
+		}
+		if f[name] != nil && k != owner {
+			r.fail(f[name], "%s: %s is for kind %s, and this one is %s: leave it out", what, name, owner, k)
+		}
+	}
+	switch {
+	case k == sim.TargetContainer && f["broker"] == nil:
+		r.fail(e.key, "%s has no broker: add broker: mosquitto", what)
+	case k == sim.TargetExternal && f["mqtt"] == nil && f["coap"] == nil:
+		r.fail(e.key, "%s has no address: add mqtt: host:1883 or coap: host:5683", what)
+	}
+}
+
+func parseKind(text string) (sim.TargetKind, error) {
+	switch k := sim.TargetKind(text); k {
+	case sim.TargetEmbedded, sim.TargetContainer, sim.TargetExternal:
+		return k, nil
+	}
+	return "", fmt.Errorf("unknown kind %q: there are embedded, container and external", text)
+}
+
+// addresses reads one address or a list; n may be nil.
+func (r *reader) addresses(n ast.Node, what string, channel sim.Channel) []string {
+	what += ": " + string(channel)
+	list, ok := n.(*ast.SequenceNode)
+	switch {
+	case n == nil:
+		return nil
+	case !ok:
+		return []string{value(r, n, what, parseAddress(channel))}
+	case len(list.Values) == 0:
+		r.fail(n, "%s: an empty list: write host:port", what)
+	}
+	var all []string
+	for _, v := range list.Values {
+		all = append(all, value(r, v, what, parseAddress(channel)))
+	}
+	return all
+}
