@@ -16,7 +16,7 @@ import (
 // and retained messages live as long as it does.
 type Broker struct {
 	listener net.Listener
-	journal  *journal
+	hook     *brokerHook
 	log      *slog.Logger
 }
 
@@ -34,7 +34,7 @@ func newBroker(address string, j *journal, log *slog.Logger) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
-	return &Broker{listener: l, journal: j, log: log}, nil
+	return &Broker{listener: l, hook: &brokerHook{journal: j, log: log}, log: log}, nil
 }
 
 // Addr is the address that the broker listens on.
@@ -45,7 +45,7 @@ func (b *Broker) Addr() string { return b.listener.Addr().String() }
 func (b *Broker) Run(ctx context.Context) error {
 	l := newTCPListener(b.listener, b.log)
 	server := mochi.New(brokerOptions(b.log))
-	if err := server.AddHook(&brokerHook{journal: b.journal, log: b.log}, nil); err != nil {
+	if err := server.AddHook(b.hook, nil); err != nil {
 		_ = b.listener.Close()
 		return fmt.Errorf("broker: %w", err)
 	}
@@ -60,8 +60,8 @@ func (b *Broker) Run(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
-	case <-b.journal.failed:
-		err = fmt.Errorf("broker: %w", b.journal.cause())
+	case <-b.hook.journal.failed:
+		err = fmt.Errorf("broker: %w", b.hook.journal.cause())
 	}
 	if e := server.Close(); e != nil && err == nil {
 		err = fmt.Errorf("broker: %w", e)

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -56,15 +57,27 @@ func (c *client311) drain(n int, idle time.Duration) (map[sim.Stamp]int, error) 
 // Every client publishes at once, over and over, to one subscriber whose queue holds a fraction of
 // it. mochi alone would drop; nothing may be lost, repeated or reordered.
 func TestBrokerLosesNothingOfABurst(t *testing.T) {
-	at := inProcess(t, Options{MQTT: "127.0.0.1:0"}, nil)
-	far := mustDial(t, at.MQTT[0], "far end")
+	b, err := NewBroker("127.0.0.1:0", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- b.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	far := mustDial(t, b.Addr(), "far end")
 	if err := far.subscribe("burst/#"); err != nil {
 		t.Fatal(err)
 	}
 	const devices, each = 500, 40
 	var wg sync.WaitGroup
 	for d := range devices {
-		c := mustDial(t, at.MQTT[0], "d"+strconv.Itoa(d))
+		c := mustDial(t, b.Addr(), "d"+strconv.Itoa(d))
 		wg.Go(func() {
 			go func() { _, _ = io.Copy(io.Discard, c.r) }() // the PUBACKs
 			for i := range each {
@@ -83,6 +96,16 @@ func TestBrokerLosesNothingOfABurst(t *testing.T) {
 	_ = far.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 	if pk, err := far.read(); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("one too many: %+v, %v", pk, err)
+	}
+	gates := 0
+	b.hook.gates.m.Range(func(_, g any) bool {
+		if gates++; len(g.(*gate).slots) != 0 {
+			t.Errorf("%d slots were never given back", len(g.(*gate).slots))
+		}
+		return true
+	})
+	if gates != 1 {
+		t.Errorf("%d gates for one subscriber", gates)
 	}
 }
 

@@ -30,7 +30,9 @@ const (
 	// mochi also drops what would be the 65,536th unacknowledged message of a subscriber; wait
 	// long before that.
 	gateUnacked = 32_768
-	gatePoll    = 2 * time.Millisecond
+	ackPoll     = 2 * time.Millisecond
+	// Who waits for a slot is woken by it; that the subscriber has gone he must find out himself.
+	gonePoll = 100 * time.Millisecond
 )
 
 // gate holds back messages for one connected subscriber.
@@ -66,10 +68,10 @@ func (g *gate) take() bool {
 			select {
 			case g.slots <- struct{}{}:
 				taken = true
-			case <-time.After(gatePoll):
+			case <-time.After(gonePoll):
 			}
 		} else {
-			time.Sleep(gatePoll)
+			time.Sleep(ackPoll)
 		}
 		if taken && g.unacked() < gateUnacked {
 			return true
