@@ -199,7 +199,7 @@ func (t *timeline) latency(r *reports.Result, op sim.Op, fleet string) (chart, b
 		low, high = math.Min(low, l.limit), math.Max(high, l.limit)
 	}
 	from, to := yRange()
-	y := durationAxis(low, high*1.1, from, to)
+	y := durationAxis(low, high, from, to)
 	if y.log {
 		c.Note += "; logarithmic"
 	}

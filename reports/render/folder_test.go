@@ -46,8 +46,10 @@ func written(t *testing.T) string {
 func TestWriteThenBuildChangesNothing(t *testing.T) {
 	dir := written(t)
 	before := readAll(t, dir)
-	want := []string{"errors.jsonl", "events.jsonl", "hist.hlog", "junit.xml", "ledger/story-0.jsonl", "ledger/story-1.jsonl",
-		"ledger/totals.json", "report.html", "run.json", "series.jsonl.gz", "stories.json", "summary.json", "summary.md"}
+	want := []string{"errors.jsonl", "events.jsonl", "hist.hlog", "junit.xml", "ledger/story-0.jsonl",
+		"ledger/story-1.jsonl",
+		"ledger/totals.json", "report.html", "run.json", "series.jsonl.gz", "stories.json", "summary.json",
+		"summary.md"}
 	var names []string
 	for name := range before {
 		names = append(names, name)
@@ -142,12 +144,15 @@ func TestHistogramLogIsReadByTheStandardReader(t *testing.T) {
 		if h.Tag() == "0/publish/response/-/-" {
 			started := sampleRun().Stories[0].T0.UnixMilli()
 			if h.TotalCount() != 57900 || h.StartTimeMs() != started || h.EndTimeMs() != started+60000 {
-				t.Errorf("%s: %d values from %d to %d, want 57900 from %d", h.Tag(), h.TotalCount(), h.StartTimeMs(), h.EndTimeMs(), started)
+				t.Errorf("%s: %d values from %d to %d, want 57900 from %d", h.Tag(), h.TotalCount(),
+					h.StartTimeMs(), h.EndTimeMs(), started)
 			}
 		}
 	}
-	want := []string{"0/connect/response/-/-", "0/publish/response/-/-", "0/publish/response/meters%2C%20north/out%20age%25",
-		"0/end-to-end/response/-/-", "0/connect/lag/-/-", "0/publish/lag/-/-", "0/publish/lag/meters/-", "1/publish/response/-/-", "1/publish/lag/-/-"}
+	want := []string{"0/connect/response/-/-", "0/publish/response/-/-",
+		"0/publish/response/meters%2C%20north/out%20age%25",
+		"0/end-to-end/response/-/-", "0/connect/lag/-/-", "0/publish/lag/-/-", "0/publish/lag/meters/-",
+		"1/publish/response/-/-", "1/publish/lag/-/-"}
 	if !slices.Equal(tags, want) {
 		t.Errorf("tags %q, want %q", tags, want)
 	}
@@ -275,20 +280,24 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 		{"no run", fileRun, nil, "run.json is missing"},
 		{"no series", fileSeries, nil, "series.jsonl.gz is missing"},
 		{"no ledger", "ledger/story-1.jsonl", nil, "story-1.jsonl is missing"},
-		{"foreign schema", fileRun, replace(`"schema": 1`, `"schema": 7`), "run.json: schema 7, and this version reads schema 1"},
-		{"foreign types", fileStories, func([]byte) []byte { return []byte(`{"schema": 2, "stories": "none"}`) }, "stories.json: schema 2"},
+		{"foreign schema", fileRun, replace(`"schema": 1`, `"schema": 7`),
+			"run.json: schema 7, and this version reads schema 1"},
+		{"foreign types", fileStories, func([]byte) []byte { return []byte(`{"schema": 2, "stories": "none"}`) },
+			"stories.json: schema 2"},
 		{"cut json", fileStories, half, "stories.json: damaged"},
 		{"cut series", fileSeries, half, "series.jsonl.gz: damaged"},
 		{"not zipped", fileSeries, func([]byte) []byte { return []byte("{}\n") }, "series.jsonl.gz: damaged"},
 		{"bad event", fileEvents, replace(`"at_ns":0`, `"at_ns":"now"`), "events.jsonl: damaged: line 1"},
-		{"foreign story", fileErrors, replace(`"story":0`, `"story":9`), "errors.jsonl: damaged: line 1: story 9, and there are 2"},
+		{"foreign story", fileErrors, replace(`"story":0`, `"story":9`),
+			"errors.jsonl: damaged: line 1: story 9, and there are 2"},
 		{"negative story", fileErrors, replace(`"story":0`, `"story":-1`), "story -1"},
 		{"event missing", fileEvents, dropLine, "damaged: story 0 has"},
 		{"device missing", "ledger/story-0.jsonl", dropLine, "damaged: story 0 has"},
 		{"histogram missing", fileHist, dropLine, "damaged: story 1 has"},
 		{"histogram broken", fileHist, replace("HISTFAA", "HISTFBB"), "hist.hlog: damaged: histogram 1"},
 		{"histogram of nobody", fileHist, replace("Tag=0/", "Tag=x/"), "names no story"},
-		{"totals missing", "ledger/totals.json", func([]byte) []byte { return []byte(`{"schema": 1}`) }, "2 stories, 0 totals"},
+		{"totals missing", "ledger/totals.json", func([]byte) []byte { return []byte(`{"schema": 1}`) },
+			"2 stories, 0 totals"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := written(t)
@@ -331,7 +340,8 @@ func TestEveryFieldComesBack(t *testing.T) {
 		rv := reflect.ValueOf(v)
 		for i := range rv.NumField() {
 			if field := rv.Type().Field(i).Name; rv.Field(i).IsZero() && field != "Limit" {
-				t.Errorf("%s.%s is not set: set it in the sample, so that its way through the folder is tested", name, field)
+				t.Errorf("%s.%s is not set: set it in the sample, so that its way through the folder is tested",
+					name, field)
 			}
 		}
 	}
@@ -345,7 +355,8 @@ func TestEveryFieldComesBack(t *testing.T) {
 	}
 	got := d.Run.Stories[0]
 	if !reflect.DeepEqual(got.Fleets, r.Fleets) || !reflect.DeepEqual(got.Findings[2], r.Findings[2]) ||
-		!reflect.DeepEqual(got.Errors, r.Errors) || got.DevicesOmitted != r.DevicesOmitted || !reflect.DeepEqual(got.Reasons, r.Reasons) {
+		!reflect.DeepEqual(got.Errors, r.Errors) || got.DevicesOmitted != r.DevicesOmitted ||
+		!reflect.DeepEqual(got.Reasons, r.Reasons) {
 		t.Errorf("read back %+v", got)
 	}
 }

@@ -164,8 +164,8 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // clock formats a moment of a run: "0:07", "12:30", "1:02:03".
 func clock(d time.Duration) string {
-	if d < 0 {
-		return "-" + clock(-d)
+	if d <= -time.Second {
+		return "-" + clock(-max(d, -math.MaxInt64))
 	}
 	s := int64(d / time.Second)
 	two := func(n int64) string { return strconv.FormatInt(100+n, 10)[1:] }

@@ -8,9 +8,12 @@ import (
 
 func TestSeconds(t *testing.T) {
 	for v, want := range map[float64]string{
-		0: "0 s", 1e-9: "1 ns", 250e-9: "250 ns", 1.5e-6: "1.5 µs", 0.00012: "120 µs", 0.0123: "12.3 ms", 0.012345: "12.3 ms",
-		0.2: "200 ms", 0.9996: "1 s", 0.00099996: "1 ms", 1: "1 s", 1.239: "1.24 s", 12.34: "12.3 s", 96: "96 s", 119.4: "119 s",
-		120: "2 min", 125.4: "2 min 5 s", 3599.7: "60 min", 7200: "2 h", 12000: "3 h 20 min", 4e6: "1,111 h 7 min", -0.0123: "-12.3 ms",
+		0: "0 s", 1e-9: "1 ns", 250e-9: "250 ns", 1.5e-6: "1.5 µs", 0.00012: "120 µs", 0.0123: "12.3 ms",
+		0.012345: "12.3 ms",
+		0.2:      "200 ms", 0.9996: "1 s", 0.00099996: "1 ms", 1: "1 s", 1.239: "1.24 s", 12.34: "12.3 s", 96: "96 s",
+		119.4: "119 s",
+		120:   "2 min", 125.4: "2 min 5 s", 3599.7: "60 min", 7200: "2 h", 12000: "3 h 20 min", 4e6: "1,111 h 7 min",
+		-0.0123:    "-12.3 ms",
 		math.NaN(): "?", math.Inf(1): "?", math.Inf(-1): "?",
 	} {
 		if got := Seconds(v); got != want {
@@ -45,7 +48,8 @@ func TestPercent(t *testing.T) {
 }
 
 func TestRateAndValue(t *testing.T) {
-	for v, want := range map[float64]string{0: "0/s", 0.5: "0.5/s", 1234: "1,234/s", 12.345: "12.3/s", 1234.5: "1,230/s", 0.0333333: "0.0333/s"} {
+	for v, want := range map[float64]string{0: "0/s", 0.5: "0.5/s", 1234: "1,234/s", 12.345: "12.3/s",
+		1234.5: "1,230/s", 0.0333333: "0.0333/s"} {
 		if got := Rate(v); got != want {
 			t.Errorf("Rate(%v) = %q, want %q", v, got, want)
 		}
@@ -55,8 +59,10 @@ func TestRateAndValue(t *testing.T) {
 		unit string
 		want string
 	}{
-		{0.2, "s", "200 ms"}, {99.5, "%", "99.5%"}, {40, "1/s", "40/s"}, {1, "messages", "1 message"}, {3, "messages", "3 messages"},
-		{-1, "devices", "-1 device"}, {1, "times", "1 time"}, {12000, "devices", "12,000 devices"}, {2.5, "", "2.5"}, {math.NaN(), "messages", "? messages"},
+		{0.2, "s", "200 ms"}, {99.5, "%", "99.5%"}, {40, "1/s", "40/s"}, {1, "messages", "1 message"},
+		{3, "messages", "3 messages"},
+		{-1, "devices", "-1 device"}, {1, "times", "1 time"}, {12000, "devices", "12,000 devices"},
+		{2.5, "", "2.5"}, {math.NaN(), "messages", "? messages"},
 	} {
 		if got := Value(c.v, c.unit); got != c.want {
 			t.Errorf("Value(%v, %q) = %q, want %q", c.v, c.unit, got, c.want)
@@ -73,7 +79,8 @@ func TestPairTellsApart(t *testing.T) {
 		unit        string
 		want, wantL string
 	}{
-		{0.2, 0.2, "s", "200 ms", "200 ms"}, {0.20004, 0.2, "s", "200.04 ms", "200 ms"}, {1.5, 0.2, "s", "1.5 s", "200 ms"},
+		{0.2, 0.2, "s", "200 ms", "200 ms"}, {0.20004, 0.2, "s", "200.04 ms", "200 ms"},
+		{1.5, 0.2, "s", "1.5 s", "200 ms"},
 		{125.4, 125, "s", "125.4 s", "125 s"}, {12.34, 12.3, "%", "12.34%", "12.3%"}, {math.NaN(), 1, "s", "?", "1 s"},
 		{1234.5, 1230, "1/s", "1,234/s", "1,230/s"},
 	} {
@@ -85,7 +92,8 @@ func TestPairTellsApart(t *testing.T) {
 
 func TestClock(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "0:00", 7 * time.Second: "0:07", 90*time.Second + 900*time.Millisecond: "1:30", 3723 * time.Second: "1:02:03", -5 * time.Second: "-0:05",
+		0: "0:00", 7 * time.Second: "0:07", 90*time.Second + 900*time.Millisecond: "1:30",
+		3723 * time.Second: "1:02:03", -5 * time.Second: "-0:05", math.MinInt64: "-2562047:47:16", -1: "0:00",
 	} {
 		if got := clock(d); got != want {
 			t.Errorf("clock(%v) = %q, want %q", d, got, want)
@@ -98,7 +106,8 @@ func TestPercentileNeedsSamples(t *testing.T) {
 		n    int64
 		q    float64
 		want string
-	}{{0, .5, "-"}, {1, .5, "~1 s"}, {2, .5, "1 s"}, {99, .99, "~1 s"}, {100, .99, "1 s"}, {999, .999, "~1 s"}, {1000, .999, "1 s"}, {1, 0, "1 s"}} {
+	}{{0, .5, "-"}, {1, .5, "~1 s"}, {2, .5, "1 s"}, {99, .99, "~1 s"}, {100, .99, "1 s"}, {999, .999,
+		"~1 s"}, {1000, .999, "1 s"}, {1, 0, "1 s"}} {
 		if got := percentile(1, c.n, c.q); got != c.want {
 			t.Errorf("%d samples, quantile %v: %q, want %q", c.n, c.q, got, c.want)
 		}

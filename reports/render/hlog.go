@@ -12,6 +12,8 @@ import (
 	"github.com/myriad-iot/myriad/reports"
 )
 
+const hlogComment = "[values in microseconds; Interval_Max in seconds; Tag=story/operation/measure/fleet/phase]"
+
 // writeHists writes the histograms in the HdrHistogram log format 1.3, one interval per histogram:
 // it starts at the story's origin and lasts as long as the story. Tags are "story/" and the
 // histogram's own tag, with the characters that the format forbids percent-encoded.
@@ -25,7 +27,7 @@ func writeHists(w io.Writer, run *reports.Run) error {
 	log.SetBaseTime(base)
 	for _, step := range []func() error{
 		func() error {
-			return log.OutputComment("[values in microseconds; Interval_Max in seconds; Tag=story/operation/measure/fleet/phase]")
+			return log.OutputComment(hlogComment)
 		},
 		log.OutputLogFormatVersion,
 		func() error { return log.OutputBaseTime(base) },

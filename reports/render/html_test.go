@@ -66,9 +66,11 @@ func TestHTML(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		`<span class="badge">failed</span>`, "A broker dies under a thousand meters", "p99 publish latency is below 200ms during the run",
+		`<span class="badge">failed</span>`, "A broker dies under a thousand meters",
+		"p99 publish latency is below 200ms during the run",
 		"5.31 s", "&lt; 200 ms", "-5.11 s", "57,900", "no acknowledged message is lost", "meters-7 41-42",
-		"myriad run features/storm.feature --seed 42 --set &#39;site=north wing&#39;", "phase “outage”", "12,431", "seconds without data",
+		"myriad run features/storm.feature --seed 42 --set &#39;site=north wing&#39;", "phase “outage”", "12,431",
+		"seconds without data",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing", want)
@@ -206,7 +208,8 @@ func TestSpikesSurvive(t *testing.T) {
 	}
 	// And in the drawing: the spike reaches the top of the plot's range.
 	chart := charts(seriesRun(3600).Stories[0])[2]
-	y := durationAxis(0.001, 77*1.1, plotHeight-plotBottom, plotTop).at(77)
+	from, to := yRange()
+	y := durationAxis(0.001, 77, from, to).at(77)
 	if !strings.Contains(string(chart.SVG), " "+num(y)+"L") {
 		t.Errorf("no point at the spike's height %s", num(y))
 	}

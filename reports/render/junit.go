@@ -115,8 +115,9 @@ func JUnit(w io.Writer, d *Document) error {
 func (s *xmlSuite) addStory(r *reports.Result, command []string) {
 	story := storyOf(r)
 	c := xmlCase{
-		Class: s.Name, Name: or(story.Name, "story"), File: story.URI, Line: story.Line, Time: xmlTime(r.Length.Seconds()),
-		Out: "report: " + fileHTML + "\nrun again: " + commandLine(command),
+		Class: s.Name, Name: or(story.Name, "story"), File: story.URI, Line: story.Line,
+		Time: xmlTime(r.Length.Seconds()),
+		Out:  "report: " + fileHTML + "\nrun again: " + commandLine(command),
 	}
 	judged := plural(len(r.Findings), "claim", "claims")
 	c.judge(r.Verdict, judged+": "+tally(findingVerdicts(r)), strings.Join(r.Reasons, "\n"))

@@ -124,7 +124,8 @@ func liveLatency(r Recent) string {
 	if r.Count == 0 {
 		return "no answer in the last seconds"
 	}
-	return fmt.Sprintf("%s p50 %s, p99 %s", plain(or(r.Op, "latency")), percentile(r.P50, r.Count, .5), percentile(r.P99, r.Count, .99))
+	return fmt.Sprintf("%s p50 %s, p99 %s", plain(or(r.Op, "latency")), percentile(r.P50, r.Count, .5),
+		percentile(r.P99, r.Count, .99))
 }
 
 func of(n, total int64) string { return Count(n) + "/" + Count(total) }

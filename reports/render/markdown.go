@@ -76,7 +76,8 @@ func storyMarkdown(r *reports.Result) string {
 				text += "<br>" + md(f.Note)
 			}
 			g := figuresOf(f)
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", emoji(f.Verdict), text, md(g.Value), md(g.Limit), md(g.Margin), g.N)
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", emoji(f.Verdict), text, md(g.Value), md(g.Limit),
+				md(g.Margin), g.N)
 		}
 	}
 	b.WriteByte('\n')
@@ -115,7 +116,8 @@ func figuresMarkdown(r *reports.Result) string {
 	}
 	head = "| Error | Operation | Count | First | Last |\n|---|---|---:|---:|---:|\n"
 	for _, e := range r.Errors {
-		fmt.Fprintf(&b, "%s| %s | %s | %s | %s | %s |\n", head, md(e.Class), md(e.Op), Count(e.Count), clock(e.First), clock(e.Last))
+		fmt.Fprintf(&b, "%s| %s | %s | %s | %s | %s |\n", head, md(e.Class), md(e.Op), Count(e.Count),
+			clock(e.First), clock(e.Last))
 		head = ""
 	}
 	if head == "" {

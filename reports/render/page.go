@@ -127,7 +127,8 @@ func pageStoryOf(i int, r *reports.Result) pageStory {
 	p := pageStory{
 		Number: i + 1, Name: or(s.Name, "story"), Feature: s.Feature, At: fmt.Sprintf("%s:%d", s.URI, s.Line),
 		Length: length(r.Length), Verdict: r.Verdict, Reasons: r.Reasons, Steps: steps(r), Validity: validity(r),
-		Charts: charts(r), Timeline: happenings(r), Ledger: ledger(r), DevicesTotal: Count(len(r.Devices) + r.DevicesOmitted), Devices: r.Devices,
+		Charts: charts(r), Timeline: happenings(r), Ledger: ledger(r),
+		DevicesTotal: Count(len(r.Devices) + r.DevicesOmitted), Devices: r.Devices,
 		Tally: plural(len(r.Findings), "claim", "claims"),
 	}
 	if len(r.Findings) > 0 {
@@ -239,7 +240,8 @@ func ledger(r *reports.Result) pageLedger {
 func latencyRows(r *reports.Result) []pageLatency {
 	var list []pageLatency
 	for _, row := range r.Latency {
-		p := pageLatency{Op: row.Op.String(), Fleet: or(row.Fleet, "all"), Phase: or(row.Phase, "all"), N: Count(row.Response.Count)}
+		p := pageLatency{Op: row.Op.String(), Fleet: or(row.Fleet, "all"), Phase: or(row.Phase, "all"),
+			N: Count(row.Response.Count)}
 		for _, q := range []reports.Quantiles{row.Response, row.Service} {
 			p.Cells = append(p.Cells, percentile(q.P50, q.Count, .5), percentile(q.P90, q.Count, .9),
 				percentile(q.P99, q.Count, .99), percentile(q.P999, q.Count, .999), percentile(q.Max, q.Count, 0))

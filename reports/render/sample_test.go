@@ -42,10 +42,12 @@ func sampleRun() *reports.Run {
 	storm, quiet := stormResult(start.Add(2*time.Second)), quietResult(start.Add(65*time.Second))
 	return &reports.Run{
 		Info: reports.Info{
-			Schema: reports.Schema, Version: "0.1.0", GoVersion: "go1.26.0", Started: start, Ended: start.Add(96 * time.Second),
+			Schema: reports.Schema, Version: "0.1.0", GoVersion: "go1.26.0", Started: start,
+			Ended:   start.Add(96 * time.Second),
 			Command: []string{"myriad", "run", "features/storm.feature", "--seed", "42", "--set", "site=north wing"},
 			Seed:    42, Scale: 1,
-			Host:   reports.Host{Name: "bench", OS: "linux", Kernel: "6.12.0", CPUs: 2, MemoryBytes: 24 << 30, Descriptors: 20000},
+			Host: reports.Host{Name: "bench", OS: "linux", Kernel: "6.12.0", CPUs: 2, MemoryBytes: 24 << 30,
+				Descriptors: 20000},
 			Target: map[string]string{"kind": "embedded", "mqtt": "127.0.0.1:1883"},
 			Plans:  []string{storm.Plan.Hash(), quiet.Plan.Hash()},
 		},
@@ -54,7 +56,8 @@ func sampleRun() *reports.Run {
 }
 
 func quantiles(n int64, p50, p99, top float64) reports.Quantiles {
-	return reports.Quantiles{Count: n, P50: p50, P90: (p50 + p99) / 2, P99: p99, P999: (p99 + top) / 2, Max: top, Mean: p50 * 1.1}
+	return reports.Quantiles{Count: n, P50: p50, P90: (p50 + p99) / 2, P99: p99, P999: (p99 + top) / 2, Max: top,
+		Mean: p50 * 1.1}
 }
 
 func hist(n int64, micros ...int64) *hdrhistogram.Histogram {
@@ -71,19 +74,22 @@ func stormResult(t0 time.Time) *reports.Result {
 	origin := func(line string) string { return "features/storm.feature:" + line }
 	plan := &sim.Plan{
 		Schema: sim.PlanSchema, Seed: 42, WarmUp: sim.Duration(3 * time.Second),
-		Story: sim.Story{Feature: "Reconnect storms", Name: "A broker dies under a thousand meters", URI: "features/storm.feature", Line: 12},
+		Story: sim.Story{Feature: "Reconnect storms", Name: "A broker dies under a thousand meters",
+			URI: "features/storm.feature", Line: 12},
 		Fleets: []sim.Fleet{
 			{Name: "meters", Count: 1000}, {Name: "rooms", Count: 200},
 		},
 		Acts: []sim.Act{
 			{Kind: sim.ActConnect, Text: `fleet "meters" connects evenly over 5s`, Origin: origin("17")},
-			{Kind: sim.ActKill, Service: "broker", Text: `"broker" is killed and stays down for 6s`, Origin: origin("19")},
+			{Kind: sim.ActKill, Service: "broker", Text: `"broker" is killed and stays down for 6s`,
+				Origin: origin("19")},
 		},
 	}
 	r := &reports.Result{
 		Plan: plan, Verdict: reports.Failed, T0: t0, Length: 60 * second,
 		Phases: []reports.PhaseSpan{
-			{Name: "steady", Start: 5 * second, End: 25 * second}, {Name: "outage", Start: 25 * second, End: 31 * second},
+			{Name: "steady", Start: 5 * second, End: 25 * second},
+			{Name: "outage", Start: 25 * second, End: 31 * second},
 			{Name: "recovery", Start: 31 * second, End: 60 * second},
 		},
 		Events: []reports.Event{
@@ -95,40 +101,53 @@ func stormResult(t0 time.Time) *reports.Result {
 			{At: 33 * second, Kind: "come-back", Text: "90% are connected"},
 		},
 		Messages: reports.Totals{
-			Due: 58800, Sent: 58000, Acked: 57900, Received: 46890, Stored: 11000, Delivered: 57890, Lost: 3, Duplicated: 12,
-			Reordered: 1, Unknown: 100, Unsettled: 7, Resent: 140, Dropped: 800, LostQoS: [2]uint64{0, 3}, SentQoS: [2]uint64{0, 58000},
+			Due: 58800, Sent: 58000, Acked: 57900, Received: 46890, Stored: 11000, Delivered: 57890, Lost: 3,
+			Duplicated: 12,
+			Reordered:  1, Unknown: 100, Unsettled: 7, Resent: 140, Dropped: 800, LostQoS: [2]uint64{0, 3},
+			SentQoS: [2]uint64{0, 58000},
 		},
 		Lag: quantiles(58000, 0.00012, 0.0014, 0.0093),
 		Latency: []reports.LatencyRow{
-			{Op: sim.OpConnect, Response: quantiles(2200, 0.004, 0.81, 2.4), Service: quantiles(2200, 0.0031, 0.034, 0.09)},
-			{Op: sim.OpPublish, Response: quantiles(57900, 0.0012, 5.31, 6.9), Service: quantiles(57900, 0.0009, 0.012, 0.21)},
-			{Op: sim.OpPublish, Fleet: "meters", Phase: "outage", Response: quantiles(420, 3.1, 5.9, 6.9), Service: quantiles(420, 0.2, 0.4, 0.5)},
+			{Op: sim.OpConnect, Response: quantiles(2200, 0.004, 0.81, 2.4),
+				Service: quantiles(2200, 0.0031, 0.034, 0.09)},
+			{Op: sim.OpPublish, Response: quantiles(57900, 0.0012, 5.31, 6.9),
+				Service: quantiles(57900, 0.0009, 0.012, 0.21)},
+			{Op: sim.OpPublish, Fleet: "meters", Phase: "outage", Response: quantiles(420, 3.1, 5.9, 6.9),
+				Service: quantiles(420, 0.2, 0.4, 0.5)},
 			{Op: sim.OpEndToEnd, Response: quantiles(46890, 0.0021, 5.4, 7)},
 		},
 		Errors: []reports.ErrorClass{
-			{Class: "tcp connection refused", Op: "connect", Count: 12431, WarmUp: 31, First: 25 * second, Last: 31 * second,
+			{Class: "tcp connection refused", Op: "connect", Count: 12431, WarmUp: 31, First: 25 * second,
+				Last:    31 * second,
 				Devices: []string{"meters-1", "meters-7", "meters-12", "meters-40", "meters-41"}},
-			{Class: "tcp connection reset", Op: "publish", Count: 1000, First: 25 * second, Last: 25 * second, Devices: []string{"meters-3"}},
+			{Class: "tcp connection reset", Op: "publish", Count: 1000, First: 25 * second, Last: 25 * second,
+				Devices: []string{"meters-3"}},
 		},
 		Findings: []reports.Finding{
-			{Check: &sim.Check{Kind: sim.CheckSchedule, Text: "throughout the run devices keep their schedule within 50ms", Origin: origin("14")},
+			{Check: &sim.Check{Kind: sim.CheckSchedule,
+				Text: "throughout the run devices keep their schedule within 50ms", Origin: origin("14")},
 				Verdict: reports.Passed, Value: 0.0014, Limit: 0.05, Margin: 0.0486, N: 58000, Unit: "s"},
-			{Check: &sim.Check{Kind: sim.CheckLatency, Metric: sim.OpPublish, Quantile: 0.99, Bound: sim.Below, Limit: 0.2,
-				Text: "p99 publish latency is below 200ms during the run", Origin: origin("21")},
+			{Check: &sim.Check{Kind: sim.CheckLatency, Metric: sim.OpPublish, Quantile: 0.99, Bound: sim.Below,
+				Limit: 0.2,
+				Text:  "p99 publish latency is below 200ms during the run", Origin: origin("21")},
 				Verdict: reports.Failed, Value: 5.31, Limit: 0.2, Margin: -5.11, N: 57900, Unit: "s"},
-			{Check: &sim.Check{Kind: sim.CheckLost, Bound: sim.Exactly, Text: "no acknowledged message is lost", Origin: origin("22")},
+			{Check: &sim.Check{Kind: sim.CheckLost, Bound: sim.Exactly, Text: "no acknowledged message is lost",
+				Origin: origin("22")},
 				Verdict: reports.Failed, Value: 3, Limit: 0, Margin: -3, N: 57900, Unit: "messages",
 				Note: `3 messages of 2 devices of "meters" were acknowledged and never seen: meters-7 41-42, meters-12 40`},
-			{Check: &sim.Check{Kind: sim.CheckDelivered, Bound: sim.AtLeast, Text: "at least 99% of messages are delivered", Origin: origin("23")},
+			{Check: &sim.Check{Kind: sim.CheckDelivered, Bound: sim.AtLeast,
+				Text: "at least 99% of messages are delivered", Origin: origin("23")},
 				Verdict: reports.Passed, Value: 99.98, Limit: 99, Margin: 0.98, N: 57900, Unit: "%"},
-			{Check: &sim.Check{Kind: sim.CheckLatency, Metric: sim.OpStorage, Quantile: 0.999, Bound: sim.Below, Limit: 1,
-				Text: "p99.9 storage latency is below 1s", Origin: origin("24")},
+			{Check: &sim.Check{Kind: sim.CheckLatency, Metric: sim.OpStorage, Quantile: 0.999, Bound: sim.Below,
+				Limit: 1,
+				Text:  "p99.9 storage latency is below 1s", Origin: origin("24")},
 				Verdict: reports.NotJudged, Value: math.NaN(), Limit: 1, Margin: math.NaN(), Unit: "s",
 				Note: "the target keeps no journal of what it stores"},
 		},
 		DevicesOmitted: 40,
 		Devices: []reports.DeviceLedger{
-			{Device: "meters-7", Due: 49, Lost: "41-42", Duplicated: 1}, {Device: "meters-12", Due: 49, Lost: "40-40", Reordered: 1},
+			{Device: "meters-7", Due: 49, Lost: "41-42", Duplicated: 1},
+			{Device: "meters-12", Due: 49, Lost: "40-40", Reordered: 1},
 		},
 		Hists: []reports.TaggedHist{
 			{Tag: "connect/response/-/-", Hist: hist(2200, 4000, 5000, 810000)},
@@ -141,7 +160,8 @@ func stormResult(t0 time.Time) *reports.Result {
 		},
 	}
 	r.Fleets = []reports.FleetResult{
-		{Name: "meters", Devices: 1000, ConnectedPeak: 1000, Protocol: "MQTT 5, QoS 1", Model: "open: one report every 1s", Messages: r.Messages},
+		{Name: "meters", Devices: 1000, ConnectedPeak: 1000, Protocol: "MQTT 5, QoS 1",
+			Model: "open: one report every 1s", Messages: r.Messages},
 		{Name: "rooms", Devices: 200, ConnectedPeak: 200, Protocol: "CoAP, CON", Model: "open: one report every 5s",
 			Messages: reports.Totals{Due: 2400, Sent: 2400, Acked: 2400, Stored: 2400, Delivered: 2400}},
 	}
@@ -157,8 +177,9 @@ func stormFrames() []reports.Frame {
 			continue
 		}
 		wave := 1 + 0.3*math.Sin(float64(s))
-		m := reports.Frame{Second: s, Fleet: "meters", Due: 1000, Sent: 1000, Acked: 1000, Received: 1000, Connected: 1000,
-			Latency: map[string]reports.Quantiles{"publish": quantiles(1000, 0.0012*wave, 0.012*wave, 0.05*wave*wave)}}
+		m := reports.Frame{Second: s, Fleet: "meters", Due: 1000, Sent: 1000, Acked: 1000, Received: 1000,
+			Connected: 1000,
+			Latency:   map[string]reports.Quantiles{"publish": quantiles(1000, 0.0012*wave, 0.012*wave, 0.05*wave*wave)}}
 		switch {
 		case s < 5:
 			n := uint64(200 * s)
@@ -176,7 +197,8 @@ func stormFrames() []reports.Frame {
 			m.Latency["connect"] = quantiles(200, 0.01, 0.8, 2.4)
 		}
 		m.Lag = quantiles(int64(m.Sent), 0.0001, 0.001, 0.002)
-		frames = append(frames, m, reports.Frame{Second: s, Fleet: "rooms", Due: 40, Sent: 40, Acked: 40, Stored: 40, Connected: 200,
+		frames = append(frames, m, reports.Frame{Second: s, Fleet: "rooms", Due: 40, Sent: 40, Acked: 40,
+			Stored: 40, Connected: 200,
 			Latency: map[string]reports.Quantiles{"publish": quantiles(40, 0.0008, 0.002*wave, 0.003*wave)}})
 	}
 	return frames
@@ -186,19 +208,25 @@ func quietResult(t0 time.Time) *reports.Result {
 	totals := reports.Totals{Due: 100, Sent: 100, Acked: 100, Received: 100, Delivered: 100, SentQoS: [2]uint64{0, 100}}
 	return &reports.Result{
 		Plan: &sim.Plan{Schema: sim.PlanSchema, Seed: 42, Fleets: []sim.Fleet{{Name: "meters", Count: 10}},
-			Story: sim.Story{Feature: "Reconnect storms", Name: "A quiet afternoon", URI: "features/storm.feature", Line: 31}},
+			Story: sim.Story{Feature: "Reconnect storms", Name: "A quiet afternoon", URI: "features/storm.feature",
+				Line: 31}},
 		Verdict: reports.Passed, T0: t0, Length: 10 * second, Messages: totals,
-		Fleets:  []reports.FleetResult{{Name: "meters", Devices: 10, ConnectedPeak: 10, Protocol: "MQTT 3.1.1, QoS 1", Messages: totals}},
-		Lag:     quantiles(100, 0.0001, 0.0009, 0.001),
-		Latency: []reports.LatencyRow{{Op: sim.OpPublish, Response: quantiles(100, 0.0011, 0.002, 0.003), Service: quantiles(100, 0.001, 0.002, 0.003)}},
-		Findings: []reports.Finding{{Check: &sim.Check{Kind: sim.CheckDuplicates, Text: "no message arrives twice", Origin: "features/storm.feature:36"},
+		Fleets: []reports.FleetResult{{Name: "meters", Devices: 10, ConnectedPeak: 10,
+			Protocol: "MQTT 3.1.1, QoS 1", Messages: totals}},
+		Lag: quantiles(100, 0.0001, 0.0009, 0.001),
+		Latency: []reports.LatencyRow{{Op: sim.OpPublish, Response: quantiles(100, 0.0011, 0.002, 0.003),
+			Service: quantiles(100, 0.001, 0.002, 0.003)}},
+		Findings: []reports.Finding{{Check: &sim.Check{Kind: sim.CheckDuplicates, Text: "no message arrives twice",
+			Origin: "features/storm.feature:36"},
 			Verdict: reports.Passed, Unit: "messages", N: 100}},
 		Frames: []reports.Frame{
-			{Second: 0, Fleet: "meters", Due: 50, Sent: 50, Acked: 50, Received: 50, Connected: 10, Lag: quantiles(50, 0.0001, 0.0009, 0.001),
+			{Second: 0, Fleet: "meters", Due: 50, Sent: 50, Acked: 50, Received: 50, Connected: 10,
+				Lag:     quantiles(50, 0.0001, 0.0009, 0.001),
 				Latency: map[string]reports.Quantiles{"publish": quantiles(50, 0.0011, 0.002, 0.003)}},
 			{Second: 1, Fleet: "meters", Due: 50, Sent: 50, Acked: 50, Received: 50, Connected: 10},
 		},
-		Hists: []reports.TaggedHist{{Tag: "publish/response/-/-", Hist: hist(100, 1100)}, {Tag: "publish/lag/-/-", Hist: hist(100, 100)}},
+		Hists: []reports.TaggedHist{{Tag: "publish/response/-/-", Hist: hist(100, 1100)},
+			{Tag: "publish/lag/-/-", Hist: hist(100, 100)}},
 	}
 }
 
@@ -211,19 +239,21 @@ func hostileRun() *reports.Run {
 	run.Info.Host.Name, run.Info.Target = hostileText, map[string]string{hostileText: hostileText}
 	r := run.Stories[0]
 	r.Plan.Story = sim.Story{Feature: hostileText, Name: hostileText, URI: hostileText, Line: 1}
-	r.Plan.Acts[0].Text = hostileText
 	r.Reasons = []string{hostileText}
-	r.Phases[0].Name, r.Fleets[0].Name, r.Fleets[0].Model, r.Fleets[0].Protocol = hostileText, hostileText, hostileText, hostileText
-	r.Events[1].Text, r.Events[1].Kind, r.Events[1].Origin = hostileText, hostileText, hostileText
+	for _, text := range []*string{
+		&r.Phases[0].Name, &r.Fleets[0].Name, &r.Fleets[0].Model, &r.Fleets[0].Protocol, &r.Fleets[1].Unobserved,
+		&r.Findings[1].Check.Text, &r.Findings[1].Check.Origin, &r.Findings[1].Note, &r.Findings[1].Unit,
+		&r.Latency[0].Fleet, &r.Latency[0].Phase, &r.Plan.Acts[0].Text, &r.Hists[0].Tag,
+		&r.Events[1].Text, &r.Events[1].Kind, &r.Events[1].Origin,
+	} {
+		*text = hostileText
+	}
 	r.Errors[0] = reports.ErrorClass{Class: hostileText, Op: hostileText, Count: 1, Devices: []string{hostileText}}
 	r.Devices[0] = reports.DeviceLedger{Device: hostileText, Lost: hostileText}
-	r.Latency[0].Fleet, r.Latency[0].Phase = hostileText, hostileText
-	r.Findings[1].Check.Text, r.Findings[1].Check.Origin, r.Findings[1].Note, r.Findings[1].Unit = hostileText, hostileText, hostileText, hostileText
 	for i := range r.Frames {
 		if r.Frames[i].Fleet == "meters" {
 			r.Frames[i].Fleet = hostileText
 		}
 	}
-	r.Hists[0].Tag = hostileText
 	return run
 }

@@ -159,7 +159,8 @@ func Summarize(run *reports.Run) Summary {
 		for name, f := range st.Fleets {
 			have := s.Fleets[name]
 			s.Fleets[name] = FleetSummary{
-				max(have.Devices, f.Devices), max(have.ConnectedPeak, f.ConnectedPeak), cmp.Or(have.Unobserved, f.Unobserved),
+				max(have.Devices, f.Devices), max(have.ConnectedPeak, f.ConnectedPeak), cmp.Or(have.Unobserved,
+					f.Unobserved),
 			}
 		}
 		for _, e := range st.Errors {

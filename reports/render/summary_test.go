@@ -25,8 +25,10 @@ func TestSummary(t *testing.T) {
 	if err := dec.Decode(&s); err != nil {
 		t.Fatal(err)
 	}
-	if s.Messages.Due != 58900 || s.Latency["publish"].Count != 58000 || s.Lag.Count != 58100 || s.Fleets["meters"].Devices != 1000 {
-		t.Errorf("sums: due %d, publish %d, lag %d, meters %d", s.Messages.Due, s.Latency["publish"].Count, s.Lag.Count, s.Fleets["meters"].Devices)
+	if s.Messages.Due != 58900 || s.Latency["publish"].Count != 58000 || s.Lag.Count != 58100 ||
+		s.Fleets["meters"].Devices != 1000 {
+		t.Errorf("sums: due %d, publish %d, lag %d, meters %d", s.Messages.Due, s.Latency["publish"].Count,
+			s.Lag.Count, s.Fleets["meters"].Devices)
 	}
 	if _, ok := s.Latency["end-to-end"]; !ok {
 		t.Error("the latency that only one story measured is missing")

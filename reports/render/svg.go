@@ -34,8 +34,8 @@ func newPlot(label string, end float64, y axis) *plot {
 	return p
 }
 
-// yRange is where values are drawn: from the bottom of the plot to its top.
-func yRange() (from, to float64) { return plotHeight - plotBottom, plotTop }
+// yRange is where values are drawn: from the bottom of the plot to below the first row of names.
+func yRange() (from, to float64) { return plotHeight - plotBottom, plotTop + labelRow + 5 }
 
 func (p *plot) done() string {
 	p.b.WriteString("</svg>\n")
@@ -66,7 +66,8 @@ func (p *plot) bands(list []band) {
 	ends := make([]float64, 3) // where the last label of each row ends
 	for i, s := range list {
 		x0, x1 := p.x.at(s.from), p.x.at(s.to)
-		fmt.Fprintf(&p.b, `<g><title>%s</title><rect class="band b%d" x="%s" y="%s" width="%s" height="%s"/>`, escape(s.title()),
+		fmt.Fprintf(&p.b, `<g><title>%s</title><rect class="band b%d" x="%s" y="%s" width="%s" height="%s"/>`,
+			escape(s.title()),
 			s.shade(i), num(x0), num(plotTop), num(math.Max(x1-x0, 0.5)), num(plotHeight-plotTop-plotBottom))
 		name := cut(plain(s.name), int((x1-x0-2*bandLabel)/glyph))
 		for row := range ends {
@@ -123,11 +124,13 @@ func (p *plot) marks(list []moment) {
 		wide := math.Max(2*markRadius, glyph*float64(utf8.RuneCountInString(text))+6)
 		mid := (x + p.x.at(list[j-1].at)) / 2
 		for _, m := range list[i:j] {
-			fmt.Fprintf(&p.b, `<path class="mark %s" d="M%s %sV%s"><title>%s</title></path>`, m.class, num(p.x.at(m.at)),
+			fmt.Fprintf(&p.b, `<path class="mark %s" d="M%s %sV%s"><title>%s</title></path>`, m.class,
+				num(p.x.at(m.at)),
 				num(plotTop), num(plotHeight-plotBottom), escape(m.title))
 		}
 		left := math.Min(math.Max(mid-wide/2, plotLeft-wide/2), plotWidth-wide)
-		fmt.Fprintf(&p.b, `<rect class="flag %s" x="%s" y="%s" width="%s" height="%s" rx="%g"/>`, list[i].class, num(left),
+		fmt.Fprintf(&p.b, `<rect class="flag %s" x="%s" y="%s" width="%s" height="%s" rx="%g"/>`, list[i].class,
+			num(left),
 			num(plotTop-4-2*markRadius), num(wide), num(2*markRadius), markRadius)
 		p.text("flagtext mid", left+wide/2, plotTop-7, text)
 		p.b.WriteByte('\n')

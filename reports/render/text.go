@@ -96,7 +96,7 @@ func (p *printer) story(r *reports.Result) {
 	for _, c := range shortLedger(&r.Messages) {
 		ledger = append(ledger, c.Name+noBreak+Count(c.N))
 	}
-	p.wrap("  messages  ", strings.Join(ledger, " · "), "")
+	p.wrap("  messages  ", strings.Join(ledger, noBreak+"· "), "")
 	p.wrap("  lag       ", fmt.Sprintf("p50 %s · p99 %s · max %s", percentile(r.Lag.P50, r.Lag.Count, .5),
 		percentile(r.Lag.P99, r.Lag.Count, .99), percentile(r.Lag.Max, r.Lag.Count, 0)), "")
 	for i := range r.Fleets {
@@ -148,7 +148,8 @@ func (p *printer) errors(classes []reports.ErrorClass) {
 	table := [][]string{{"error", "operation", "count", "first", "last", "devices"}}
 	for _, e := range classes {
 		devices := plain(strings.Join(e.Devices, ", "))
-		table = append(table, []string{plain(e.Class), plain(e.Op), Count(e.Count), clock(e.First), clock(e.Last), devices})
+		table = append(table, []string{plain(e.Class), plain(e.Op), Count(e.Count), clock(e.First), clock(e.Last),
+			devices})
 	}
 	p.table(table, 2)
 }

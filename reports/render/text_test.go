@@ -42,14 +42,16 @@ func TestText(t *testing.T) {
 
 func TestLive(t *testing.T) {
 	running := State{
-		Story: "A broker dies under a thousand meters", Phase: "outage", Elapsed: 27 * time.Second, Planned: time.Minute,
+		Story: "A broker dies under a thousand meters", Phase: "outage", Elapsed: 27 * time.Second,
+		Planned:   time.Minute,
 		Connected: 998, Devices: 1200, Rate: 1039.6, Target: 1040, Latency: Recent{"publish", 5000, 0.0012, 0.0345},
 		LagP99: 0.0014, Errors: 12431, LastError: "tcp connection refused",
 	}
 	var b strings.Builder
 	for _, s := range []State{
 		running, {Story: "about to start", Elapsed: -3 * time.Second, Devices: 10},
-		{Story: "nobody knows how long", Elapsed: 5 * time.Second, Rate: 0.5, Target: 0.5, Latency: Recent{"connect", 3, 0.1, 0.2}, Errors: 1},
+		{Story: "nobody knows how long", Elapsed: 5 * time.Second, Rate: 0.5, Target: 0.5,
+			Latency: Recent{"connect", 3, 0.1, 0.2}, Errors: 1},
 		{Story: "late", Elapsed: 70 * time.Second, Planned: time.Minute},
 	} {
 		block := LiveBlock(s, TextOptions{Width: 72})
@@ -76,10 +78,13 @@ func TestLive(t *testing.T) {
 
 func TestJUnit(t *testing.T) {
 	run := sampleRun()
-	run.Stories[1].Verdict, run.Stories[1].Reasons = reports.Invalid, []string{"lag p99 was 80 ms, over the 50 ms allowed"}
+	run.Stories[1].Verdict, run.Stories[1].Reasons = reports.Invalid,
+		[]string{"lag p99 was 80 ms, over the 50 ms allowed"}
 	run.Stories[1].Findings[0].Verdict = reports.Invalid
-	run.Stories = append(run.Stories, &reports.Result{Verdict: reports.NotJudged, Reasons: []string{"the target has no broker"},
-		Plan: &sim.Plan{Story: sim.Story{Feature: "Rooms", Name: "\x01 control", URI: "features/rooms.feature", Line: 3}}})
+	run.Stories = append(run.Stories, &reports.Result{Verdict: reports.NotJudged,
+		Reasons: []string{"the target has no broker"},
+		Plan: &sim.Plan{Story: sim.Story{Feature: "Rooms", Name: "\x01 control", URI: "features/rooms.feature",
+			Line: 3}}})
 	var b bytes.Buffer
 	if err := JUnit(&b, NewDocument(run)); err != nil {
 		t.Fatal(err)
@@ -94,7 +99,8 @@ func TestJUnit(t *testing.T) {
 		`name="A broker dies under a thousand meters: p99 publish latency is below 200ms during the run" file="features/storm.feature" line="21"`,
 		`<failure message="5.31 s, limit &lt; 200 ms, margin -5.11 s, n 57,900" type="failed">`,
 		`<error message="lag p99 was 80 ms, over the 50 ms allowed" type="invalid">`,
-		`<skipped message="the target has no broker">`, `<skipped message="the target keeps no journal of what it stores">`,
+		`<skipped message="the target has no broker">`,
+		`<skipped message="the target keeps no journal of what it stores">`,
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%s is missing", want)
@@ -110,7 +116,8 @@ func TestMarkdown(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "summary.md", b.Bytes())
-	if failed, passed := strings.Index(b.String(), "A broker dies"), strings.Index(b.String(), "A quiet afternoon"); failed > passed {
+	if failed, passed := strings.Index(b.String(), "A broker dies"), strings.Index(b.String(),
+		"A quiet afternoon"); failed > passed {
 		t.Error("the story that failed does not come first")
 	}
 	if strings.Count(b.String(), "<details>") != strings.Count(b.String(), "</details>") {
@@ -159,7 +166,8 @@ func TestAnnotations(t *testing.T) {
 
 func TestPlace(t *testing.T) {
 	for origin, want := range map[string]string{
-		"features/a.feature:12": "features/a.feature 12", "a:b:3": "a:b 3", "nowhere": "nowhere 0", "a:-1": "a:-1 0", "a:x": "a:x 0", "": " 0",
+		"features/a.feature:12": "features/a.feature 12", "a:b:3": "a:b 3", "nowhere": "nowhere 0",
+		"a:-1": "a:-1 0", "a:x": "a:x 0", "": " 0",
 	} {
 		file, line := place(origin)
 		if got := fmt.Sprint(file, " ", line); got != want {

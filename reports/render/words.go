@@ -136,7 +136,8 @@ func commandLine(args []string) string {
 	for _, a := range args {
 		a = plain(a)
 		safe := a != "" && strings.IndexFunc(a, func(r rune) bool {
-			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@,+", r))
+			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+				strings.ContainsRune("-_./:=@,+", r))
 		}) < 0
 		if !safe {
 			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"

@@ -235,7 +235,10 @@ func writeMachine(dir string, run *reports.Run) error {
 		{fileRun, info}, {fileStories, stories}, {fileSummary, Summarize(run)},
 		{filepath.Join(dirLedger, fileTotals), totals},
 	} {
-		if err := create(filepath.Join(dir, f.name), func(w io.Writer) error { return indented(w, f.value) }); err != nil {
+		if err := create(filepath.Join(dir, f.name), func(w io.Writer) error {
+			return indented(w,
+				f.value)
+		}); err != nil {
 			return err
 		}
 	}
