@@ -35,8 +35,8 @@ type Subscriber struct {
 	QoS       byte
 
 	// OnMessage is called for one message after the other, in the order they arrived; the broker
-	// gets its PUBACK when it returns. payload may be kept. On a resumed session messages may come
-	// before OnUp.
+	// gets its PUBACK when it returns. payload may be kept. It runs in a goroutine of its own, not
+	// in that of OnUp and OnDown, and on a resumed session messages may come before OnUp.
 	OnMessage func(topic string, payload []byte, at time.Time, dup bool)
 
 	// OnUp, if set, is called each time the subscriptions stand: the broker has granted every
@@ -125,7 +125,7 @@ func (s *Subscriber) session(ctx context.Context, granted bool) (up bool, err er
 	}
 }
 
-func (s *Subscriber) options(w *wire, lost chan<- error) *paho.ClientOptions {
+func (s *Subscriber) options(conn net.Conn, lost chan<- error) *paho.ClientOptions {
 	return paho.NewClientOptions().
 		AddBroker("tcp://" + s.Endpoint).
 		SetClientID(s.ClientID).
@@ -136,7 +136,7 @@ func (s *Subscriber) options(w *wire, lost chan<- error) *paho.ClientOptions {
 		SetKeepAlive(subscriberKeepAlive).
 		SetPingTimeout(subscriberPingTimeout).
 		SetConnectTimeout(subscriberTimeout).
-		SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) { return w, nil }).
+		SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) { return conn, nil }).
 		SetConnectionLostHandler(func(_ paho.Client, err error) { lost <- err }).
 		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) {
 			s.OnMessage(m.Topic(), m.Payload(), time.Now(), m.Duplicate())

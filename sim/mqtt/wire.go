@@ -23,8 +23,7 @@ type wire struct {
 	done chan struct{}
 	end  sync.Once
 
-	writing sync.Mutex // around Conn.Write, which keeps the order
-	spare   []byte     // guarded by writing
+	spare chan []byte // holds the other buffer; who has it may write, which keeps the order
 
 	mu  sync.Mutex
 	out []byte
@@ -32,8 +31,10 @@ type wire struct {
 }
 
 func newWire(conn net.Conn) *wire {
-	return &wire{Conn: conn, in: bufio.NewReaderSize(conn, wireRead),
-		wake: make(chan struct{}, 1), done: make(chan struct{})}
+	w := &wire{Conn: conn, in: bufio.NewReaderSize(conn, wireRead),
+		wake: make(chan struct{}, 1), done: make(chan struct{}), spare: make(chan []byte, 1)}
+	w.spare <- nil
+	return w
 }
 
 // run writes what Write gathers, until Close.
@@ -49,20 +50,19 @@ func (w *wire) run() {
 }
 
 func (w *wire) flush() error {
-	w.writing.Lock()
-	defer w.writing.Unlock()
+	spare := <-w.spare
 	w.mu.Lock()
 	out := w.out
-	w.out = w.spare[:0]
+	w.out = spare[:0]
 	err := w.err
 	w.mu.Unlock()
 	if err == nil && len(out) > 0 {
 		_, err = w.Conn.Write(out)
 	}
-	w.spare = out
 	w.mu.Lock()
 	w.err = err
 	w.mu.Unlock()
+	w.spare <- out
 	return err
 }
 

@@ -1,0 +1,278 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// farEnd runs a subscriber against one script per connection; a dial beyond them is refused. It
+// returns what Run returned and what the callbacks told, each line with its instant.
+func farEnd(t *testing.T, s *Subscriber, life time.Duration, scripts ...func(p *peer)) (told []string, err error) {
+	t.Helper()
+	t0, dials := time.Now(), 0
+	var wg sync.WaitGroup
+	s.Endpoint, s.ClientID, s.Filters, s.QoS = "broker:1883", "probe", []string{"a/#", "b/+"}, 1
+	s.DialConn = func(context.Context, string) (net.Conn, error) {
+		if dials++; dials > len(scripts) || scripts[dials-1] == nil {
+			return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+		}
+		ours, theirs := net.Pipe()
+		script := scripts[dials-1]
+		wg.Go(func() {
+			defer theirs.Close()
+			script(newPeer(t, theirs, 4))
+		})
+		return ours, nil
+	}
+	var mu sync.Mutex
+	tell := func(format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, fmt.Sprintf("%v ", time.Since(t0))+fmt.Sprintf(format, args...))
+	}
+	s.OnUp = func(present bool) { tell("up %v", present) }
+	s.OnDown = func(err error) { tell("down %v", OutcomeOf(err)) }
+	s.OnMessage = func(topic string, payload []byte, at time.Time, dup bool) {
+		if !at.Equal(time.Now()) {
+			t.Errorf("message at %v", at)
+		}
+		tell("%s %s dup=%v", topic, payload, dup)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), life)
+	defer cancel()
+	err = s.Run(ctx)
+	wg.Wait()
+	return told, err
+}
+
+func (p *peer) welcome(present bool, clean bool) {
+	p.t.Helper()
+	if pk := p.expect(packets.Connect); pk.Connect.ClientIdentifier != "probe" || pk.Connect.Clean != clean {
+		p.t.Errorf("CONNECT %+v", pk.Connect)
+	}
+	p.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Connack}, SessionPresent: present})
+}
+
+func (p *peer) grant(codes ...byte) {
+	p.t.Helper()
+	pk := p.expect(packets.Subscribe)
+	if len(pk.Filters) != 2 || pk.Filters[0].Qos != 1 {
+		p.t.Errorf("SUBSCRIBE %+v", pk.Filters)
+	}
+	slices.SortFunc(pk.Filters, func(a, b packets.Subscription) int { return strings.Compare(a.Filter, b.Filter) })
+	p.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Suback}, PacketID: pk.PacketID, ReasonCodes: codes})
+}
+
+func (p *peer) deliver(id uint16, payload string, dup bool) {
+	p.t.Helper()
+	p.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: 1, Dup: dup}, PacketID: id,
+		TopicName: "a/x", Payload: []byte(payload)})
+	if pk := p.expect(packets.Puback); pk.PacketID != id {
+		p.t.Errorf("PUBACK %d, want %d", pk.PacketID, id)
+	}
+}
+
+func wantTold(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("told\n %s\nwant\n %s", strings.Join(got, "\n "), strings.Join(want, "\n "))
+	}
+}
+
+func TestSubscriber(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told, err := farEnd(t, &Subscriber{}, 5*time.Second, func(p *peer) {
+			p.welcome(false, true)
+			time.Sleep(time.Second)
+			p.grant(1, 1)
+			time.Sleep(time.Second)
+			p.deliver(1, "m1", false)
+			p.deliver(2, "m2", false)
+			p.expect(packets.Disconnect)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		wantTold(t, told, "1s up false", "2s a/x m1 dup=false", "2s a/x m2 dup=false")
+	})
+}
+
+// A broker that restarts: the session is there again, or it is lost and must be made again.
+func TestSubscriberReconnects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		forgotten := false
+		told, err := farEnd(t, &Subscriber{Session: true, Reconnect: true}, 20*time.Second,
+			nil, // not there yet
+			func(p *peer) {
+				p.welcome(true, false) // a session of an earlier run: its subscriptions prove nothing
+				p.grant(1, 1)
+				time.Sleep(10 * time.Millisecond) // OnUp and OnMessage have no order of their own
+				p.deliver(1, "m1", false)
+				time.Sleep(time.Second)
+			},
+			nil, nil, nil, nil,
+			func(p *peer) { // resumed, and what was not acknowledged comes again
+				p.welcome(true, false)
+				time.Sleep(10 * time.Millisecond)
+				p.deliver(2, "m2", true)
+				time.Sleep(time.Second)
+			},
+			func(p *peer) { // lost between CONNACK and SUBACK: not up
+				p.welcome(false, false)
+				p.expect(packets.Subscribe)
+			},
+			func(p *peer) {
+				p.welcome(false, false)
+				p.grant(1, 1)
+				p.expect(packets.Disconnect)
+			},
+			func(p *peer) {
+				p.welcome(false, true)
+				p.expect(packets.Disconnect)
+				forgotten = true
+			})
+		if err != nil {
+			t.Error(err)
+		}
+		wantTold(t, told,
+			"100ms up true", "110ms a/x m1 dup=false", "1.11s down connection closed",
+			"2.81s up true", "2.82s a/x m2 dup=true", "3.82s down connection closed", // after 100, 200, 400, 500 and 500 ms
+			"4.12s up false")
+		if !forgotten {
+			t.Error("the session was left at the broker")
+		}
+	})
+}
+
+func TestSubscriberFails(t *testing.T) {
+	tests := []struct {
+		name   string
+		sub    Subscriber
+		took   time.Duration
+		want   string
+		script func(p *peer)
+	}{
+		{"refused filter", Subscriber{Reconnect: true}, 0, "subscription refused", func(p *peer) {
+			p.welcome(false, true)
+			p.grant(1, 0x80)
+			p.read()
+		}},
+		{"lower qos", Subscriber{Reconnect: true}, 0, "granted QoS 0", func(p *peer) {
+			p.welcome(false, true)
+			p.grant(0, 0)
+			p.read()
+		}},
+		{"no dial", Subscriber{}, 0, "connection refused", nil},
+		{"lost", Subscriber{}, time.Second, "EOF", func(p *peer) {
+			p.welcome(false, true)
+			p.grant(1, 1)
+			time.Sleep(time.Second)
+		}},
+		{"no connack", Subscriber{}, 10 * time.Second, "timeout", func(p *peer) {
+			p.expect(packets.Connect)
+			p.read()
+		}},
+		{"no suback", Subscriber{}, 10 * time.Second, "no suback", func(p *peer) {
+			p.welcome(false, true)
+			p.expect(packets.Subscribe)
+			p.read()
+		}},
+		{"bad credentials", Subscriber{}, 0, "user name or password", func(p *peer) {
+			p.expect(packets.Connect)
+			p.write(0x20, 2, 0, 4)
+		}},
+		{"never there", Subscriber{Reconnect: true}, time.Minute, "connection refused", nil},
+		{"silent to the end", Subscriber{Reconnect: true}, time.Minute, "", func(p *peer) {
+			p.expect(packets.Connect)
+			p.read()
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				_, err := farEnd(t, &test.sub, time.Minute, test.script)
+				if err == nil || !strings.Contains(err.Error(), test.want) || time.Since(began) != test.took {
+					t.Errorf("after %v: %v", time.Since(began), err)
+				}
+				if refused := errors.Is(err, ErrRefused); refused != (test.took == 0 && test.sub.Reconnect) {
+					t.Errorf("%v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestWire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		w := newWire(ours)
+		var wg sync.WaitGroup
+		wg.Go(w.run)
+		for i := range 100 { // nobody reads: they gather
+			if _, err := w.Write([]byte{byte(i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		var got []byte
+		reads := 0
+		buf := make([]byte, 200)
+		for len(got) < 100 {
+			n, err := theirs.Read(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, buf[:n]...)
+			reads++
+		}
+		for i, b := range got {
+			if int(b) != i {
+				t.Fatalf("byte %d is %d", i, b)
+			}
+		}
+		if reads > 2 {
+			t.Errorf("%d writes", reads)
+		}
+		// A peer that is gone is the error of the write after the one that failed.
+		theirs.Close()
+		w.Write([]byte{1})
+		synctest.Wait()
+		if _, err := w.Write([]byte{2}); OutcomeOf(err).String() != "connection closed" {
+			t.Errorf("got %v", err)
+		}
+		w.Close()
+		w.Close()
+		wg.Wait()
+	})
+}
+
+// Close does not wait for ever for a peer that reads nothing.
+func TestWireClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		defer theirs.Close()
+		w := newWire(ours)
+		var wg sync.WaitGroup
+		wg.Go(w.run)
+		w.Write([]byte{1})
+		synctest.Wait()
+		began := time.Now()
+		w.Close()
+		wg.Wait()
+		if took := time.Since(began); took != closeTimeout {
+			t.Errorf("took %v", took)
+		}
+	})
+}
