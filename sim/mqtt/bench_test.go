@@ -93,7 +93,7 @@ func BenchmarkMochiPublish(b *testing.B) {
 }
 
 // BenchmarkIdle is the heap of a conversation that has published once and waits: without its
-// socket (about 0.4 KB in package net) and without the goroutine's stack, which are the device's.
+// socket (0.3 KB more in package net) and without the goroutine's stack, which are the device's.
 func BenchmarkIdle(b *testing.B) {
 	const devices = 20_000
 	for b.Loop() {

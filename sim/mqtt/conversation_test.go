@@ -3,9 +3,7 @@ package mqtt
 import (
 	"fmt"
 	"net"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,114 +19,6 @@ func versions(t *testing.T, test func(t *testing.T, version string)) {
 			synctest.Test(t, func(t *testing.T) { test(t, v) })
 		})
 	}
-}
-
-func TestKeepAlive(t *testing.T) {
-	versions(t, func(t *testing.T, version string) {
-		var pings []time.Duration
-		t0 := time.Now()
-		c, ended := dialed(t, sim.Binding{Version: version}, packets.Properties{}, func(p *peer) {
-			for {
-				switch pk := p.read(); pk.FixedHeader.Type {
-				case packets.Pingreq:
-					pings = append(pings, time.Since(t0))
-					p.send(pingresp())
-				case packets.Disconnect:
-					return
-				}
-			}
-		})
-		// Idle to 150 s, a message every 50 s to 400 s, then idle again.
-		if e := c.Wait(t0.Add(150 * time.Second)); e.Kind != sim.EventNone || time.Since(t0) != 150*time.Second {
-			t.Fatalf("%+v at %v", e, time.Since(t0))
-		}
-		for at := 150 * time.Second; at <= 400*time.Second; at += 50 * time.Second {
-			wantEvent(t, c.Wait(t0.Add(at)), sim.EventNone, 0, sim.OK)
-			publish(t, c, uint32(at/time.Second), 0)
-		}
-		wantEvent(t, c.Wait(t0.Add(530*time.Second)), sim.EventNone, 0, sim.OK)
-		c.Close(false)
-		<-ended
-		want := []time.Duration{60 * time.Second, 120 * time.Second, 460 * time.Second, 520 * time.Second}
-		if !slices.Equal(pings, want) {
-			t.Errorf("pings at %v, want %v", pings, want)
-		}
-	})
-}
-
-func TestServerKeepAlive(t *testing.T) {
-	tests := []struct {
-		server uint16
-		want   time.Duration // of the first PINGREQ
-	}{{7, 7 * time.Second}, {90, 90 * time.Second}, {0, 0}}
-	for _, test := range tests {
-		t.Run(fmt.Sprint(test.server), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				t0 := time.Now()
-				var first time.Duration
-				props := packets.Properties{ServerKeepAliveFlag: true, ServerKeepAlive: test.server}
-				b := sim.Binding{Version: "5", KeepAlive: sim.Duration(30 * time.Second)}
-				c, ended := dialed(t, b, props, func(p *peer) {
-					if p.read().FixedHeader.Type == packets.Pingreq {
-						first = time.Since(t0)
-					}
-				})
-				c.Wait(t0.Add(95 * time.Second))
-				c.Close(true)
-				<-ended
-				if first != test.want {
-					t.Errorf("first ping at %v, want %v", first, test.want)
-				}
-			})
-		})
-	}
-}
-
-func TestPingTimeout(t *testing.T) {
-	for _, test := range []struct{ keepAlive, down time.Duration }{
-		{60 * time.Second, 70 * time.Second}, {4 * time.Second, 8 * time.Second},
-	} {
-		t.Run(test.keepAlive.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				t0 := time.Now()
-				b := sim.Binding{KeepAlive: sim.Duration(test.keepAlive)}
-				c, ended := dialed(t, b, packets.Properties{}, func(p *peer) {
-					for p.read().FixedHeader.Type != 0 {
-					}
-				})
-				// Messages of QoS 0 in between do not hide a dead peer.
-				wantEvent(t, c.Wait(t0.Add(test.keepAlive+time.Second)), sim.EventNone, 0, sim.OK)
-				publish(t, c, 1, 0)
-				e := c.Wait(t0.Add(time.Hour))
-				wantEvent(t, e, sim.EventDown, 0, sim.MQTTKeepAliveTimeout)
-				if got := time.Since(t0); got != test.down || !e.At.Equal(time.Now()) {
-					t.Errorf("down at %v (%v), want %v", got, e.At, test.down)
-				}
-				c.Close(false)
-				<-ended
-			})
-		})
-	}
-}
-
-// A device that ran too late to see its read deadline must find the answer that was there in time.
-func TestPingAnsweredWhileBusy(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		t0 := time.Now()
-		c, ended := dialed(t, sim.Binding{}, packets.Properties{}, func(p *peer) {
-			p.expect(packets.Pingreq)
-			p.send(pingresp())
-			p.read()
-		})
-		wantEvent(t, c.Wait(t0.Add(60*time.Second)), sim.EventNone, 0, sim.OK) // sends PINGREQ
-		time.Sleep(30 * time.Second)
-		wantEvent(t, c.Wait(t0.Add(100*time.Second)), sim.EventNone, 0, sim.OK)
-		if c.pinging {
-			t.Error("the PINGRESP was not read")
-		}
-		c.Close(true)
-		<-ended
-	})
 }
 
 func TestPublish(t *testing.T) {
@@ -444,74 +334,4 @@ func TestWriteFails(t *testing.T) {
 		wantEvent(t, c.Wait(after(time.Second)), sim.EventDown, 0, sim.TCPClosed)
 		c.Close(false)
 	})
-}
-
-func TestInterrupt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, ended := dialed(t, sim.Binding{}, packets.Properties{}, func(p *peer) { p.read() })
-		// Before the wait, twice: one wait returns, the next lasts.
-		c.Interrupt()
-		c.Interrupt()
-		began := time.Now()
-		wantEvent(t, c.Wait(after(time.Minute)), sim.EventNone, 0, sim.OK)
-		if took := time.Since(began); took != 0 {
-			t.Errorf("took %v", took)
-		}
-		wantEvent(t, c.Wait(after(time.Second)), sim.EventNone, 0, sim.OK)
-		if took := time.Since(began); took != time.Second {
-			t.Errorf("took %v", took)
-		}
-		// In the middle, and the same deadline again.
-		deadline := after(30 * time.Second)
-		time.AfterFunc(time.Second, c.Interrupt)
-		wantEvent(t, c.Wait(deadline), sim.EventNone, 0, sim.OK)
-		if took := time.Since(began); took != 2*time.Second {
-			t.Errorf("took %v", took)
-		}
-		wantEvent(t, c.Wait(deadline), sim.EventNone, 0, sim.OK)
-		if !time.Now().Equal(deadline) {
-			t.Errorf("woke at %v, want %v", time.Now(), deadline)
-		}
-		c.Close(true)
-		<-ended
-	})
-}
-
-// Every token put down before an Interrupt is found by the Wait that it ends. A lost interrupt
-// would leave both sides waiting for each other, and the test would run into its deadline.
-func TestInterruptRace(t *testing.T) {
-	const rounds = 20_000
-	ours, theirs := net.Pipe()
-	defer theirs.Close()
-	c := established(&Dialer{}, ours)
-	var mu sync.Mutex
-	posted := 0
-	taken := make(chan struct{}, 1)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for range rounds {
-			mu.Lock()
-			posted++
-			mu.Unlock()
-			c.Interrupt()
-			<-taken
-		}
-	})
-	deadline := time.Now().Add(time.Minute)
-	for seen := 0; seen < rounds; {
-		if e := c.Wait(deadline); e.Kind != sim.EventNone {
-			t.Fatalf("%+v", e)
-		}
-		mu.Lock()
-		now := posted
-		mu.Unlock()
-		if now > seen {
-			seen = now
-			taken <- struct{}{}
-		} else if time.Now().After(deadline) {
-			t.Fatalf("an interrupt was lost after %d", seen)
-		}
-	}
-	wg.Wait()
-	c.Close(true)
 }

@@ -5,12 +5,73 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"testing"
 	"time"
 
+	"github.com/mochi-mqtt/server/v2/packets"
+
 	"github.com/myriad-iot/myriad/sim"
 )
+
+// events are what a session makes of a peer's stream, in its order, times aside.
+func events(version string, stream []byte, step func() int) (events []sim.Event) {
+	d := &Dialer{Binding: sim.Binding{Version: version, Inflight: 10}}
+	c := established(d, &memory{in: bytes.Clone(stream), end: io.EOF, step: step})
+	for seq := range uint32(10) {
+		c.Publish(&sim.Message{Seq: seq, QoS: 1})
+	}
+	deadline := time.Now().Add(time.Hour)
+	for {
+		e := c.Wait(deadline)
+		e.At = time.Time{}
+		events = append(events, e)
+		if e.Kind == sim.EventDown {
+			c.Close(true)
+			return events
+		}
+	}
+}
+
+// FuzzReader: any bytes, in any pieces, end in the same events, the last of them down.
+func FuzzReader(f *testing.F) {
+	big := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: 1}, PacketID: 9,
+		TopicName: "cmd", Payload: make([]byte, 300)}
+	bye := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Disconnect}, ReasonCode: 0x8E}
+	f.Add(true, uint64(1), encoded(5, pingresp(), puback(2, 0x87), big, puback(1, 0), bye))
+	f.Add(false, uint64(2), encoded(4, puback(1, 0), big, puback(77, 0), puback(3, 0), pingresp()))
+	f.Add(true, uint64(3), []byte{0x40, 9, 0, 3, 0x97, 5, 0x1F, 0, 2, 'n', 'o', 0x30, 0x80, 0x80, 0x80, 0x80, 0x80})
+	f.Fuzz(func(t *testing.T, v5 bool, seed uint64, stream []byte) {
+		version := "3.1.1"
+		if v5 {
+			version = "5"
+		}
+		whole := events(version, stream, nil)
+		r := rand.New(rand.NewPCG(seed, 0))
+		pieces := events(version, stream, func() int { return r.IntN(40) })
+		if len(whole) != len(pieces) {
+			t.Fatalf("whole %+v\npieces %+v", whole, pieces)
+		}
+		seen := map[uint32]bool{}
+		for i, e := range whole {
+			if e != pieces[i] {
+				t.Fatalf("event %d: %+v, in pieces %+v", i, e, pieces[i])
+			}
+			if e.Kind == sim.EventDown {
+				if e.Outcome != sim.MQTTMalformed && e.Outcome != sim.TCPClosed &&
+					e.Outcome != sim.MQTTDisconnected && (!v5 || e.Outcome != sim.MQTTServerBusy && e.Outcome != sim.MQTTTakenOver) {
+					t.Fatalf("down with %v", e.Outcome)
+				}
+				continue
+			}
+			if seen[e.Seq] || e.Seq > 9 || (e.Kind == sim.EventFailed) != (e.Outcome != sim.OK) {
+				t.Fatalf("event %+v", e)
+			}
+			seen[e.Seq] = true
+		}
+	})
+}
 
 // FuzzHandshake: any answer to CONNECT is an outcome, and a conversation exists only with OK.
 func FuzzHandshake(f *testing.F) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"syscall"
 
 	"github.com/myriad-iot/myriad/sim"
@@ -32,8 +33,7 @@ func OutcomeOf(err error) sim.Outcome {
 			return c.outcome
 		}
 	}
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
+	if isTimeout(err) {
 		return sim.TCPTimeout
 	}
 	if isTLS(err) {
@@ -80,6 +80,9 @@ func isTLS(err error) bool {
 }
 
 func isTimeout(err error) bool {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return true // the device's clock: it shall not allocate
+	}
 	var timeout net.Error
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
