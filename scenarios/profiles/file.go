@@ -20,7 +20,8 @@ func (r *reader) top(n ast.Node) {
 		if f[section.name] == nil {
 			continue
 		}
-		for _, e := range r.entries(f[section.name], section.name) {
+		entries, _ := r.entries(f[section.name], section.name)
+		for _, e := range entries {
 			if err := parseName(e.name); err != nil {
 				r.fail(e.key, "%s: %v", section.name, err)
 				continue
@@ -64,15 +65,16 @@ func (r *reader) model(e entry) {
 	before := len(r.errs)
 	f := r.fields(e.value, what, modelForm{})
 	if n := f["encoding"]; n != nil {
-		m.Encoding = sim.Encoding(value(r, n, what, parseEncoding))
+		m.Encoding = sim.Encoding(value(r, n, what+": encoding", parseEncoding))
 	} else if f["template"] != nil {
 		m.Encoding = sim.EncodingTemplate
 	}
 	if n := f["template"]; n != nil {
-		m.Template, _ = r.text(n, what+": the template")
+		m.Template, _ = r.text(n, what+": template")
 	}
 	if n := f["signals"]; n != nil {
-		for _, s := range r.entries(n, "the signals of "+what) {
+		entries, _ := r.entries(n, what+": signals")
+		for _, s := range entries {
 			m.Signals = append(m.Signals, r.modelSignal(s, what, m.Encoding))
 		}
 	}
@@ -97,7 +99,7 @@ func (r *reader) modelSignal(e entry, what string, encoding sim.Encoding) sim.Si
 	if _, ok := e.value.(ast.MapNode); ok {
 		f := r.fields(e.value, where, signalForm{})
 		if n := f["unit"]; n != nil {
-			unit, _ = r.text(n, where+": the unit")
+			unit, _ = r.text(n, where+": unit")
 		}
 		words = f["follows"]
 		if words == nil {
@@ -120,12 +122,14 @@ func (r *reader) modelSignal(e entry, what string, encoding sim.Encoding) sim.Si
 }
 
 func (r *reader) buffer(n ast.Node, what string) sim.Buffer {
-	what += ": the buffer"
+	what += ": buffer"
 	f := r.fields(n, what, bufferForm{})
 	var b sim.Buffer
-	if f["messages"] == nil {
+	switch {
+	case f == nil:
+	case f["messages"] == nil:
 		r.fail(n, "%s has no size: add messages: 100", what)
-	} else {
+	default:
 		b.Capacity = value(r, f["messages"], what, ParseCount)
 	}
 	if f["drop"] != nil {
@@ -153,7 +157,7 @@ func (r *reader) fleet(e entry) {
 	fleet := Fleet{Origin: r.origin(e.key)}
 	f := r.fields(e.value, what, fleetForm{})
 	for _, need := range []struct{ name, example string }{{"count", "1,000"}, {"model", "sensor"}} {
-		if _, ok := e.value.(ast.MapNode); ok && f[need.name] == nil {
+		if f != nil && f[need.name] == nil {
 			r.fail(e.key, "%s has no %s: add %s: %s", what, need.name, need.name, need.example)
 		}
 	}
@@ -227,15 +231,15 @@ func (r *reader) target(e entry) {
 	f := r.fields(e.value, what, targetForm{})
 	t := sim.TargetSpec{Origin: r.origin(e.key)}
 	if n := f["kind"]; n != nil {
-		t.Kind = value(r, n, what, parseKind)
-	} else if len(r.errs) == before {
+		t.Kind = value(r, n, what+": kind", parseKind)
+	} else if f != nil {
 		r.fail(e.key, "%s has no kind: add kind: embedded, container or external", what)
 	}
 	if n := f["broker"]; n != nil {
-		t.Name = value(r, n, what, func(text string) (string, error) { return text, parseName(text) })
+		t.Name = value(r, n, what+": broker", func(text string) (string, error) { return text, parseName(text) })
 	}
 	if n := f["version"]; n != nil {
-		t.Version, _ = r.text(n, what+": the version")
+		t.Version, _ = r.text(n, what+": version")
 	}
 	t.Endpoints.MQTT = r.addresses(f["mqtt"], what, sim.ChannelMQTT)
 	t.Endpoints.CoAP = r.addresses(f["coap"], what, sim.ChannelCoAP)

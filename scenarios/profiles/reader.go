@@ -52,16 +52,20 @@ func (r *reader) parse(data []byte) (body ast.Node, err error) {
 	}
 	defer func() { // the parser is known to index past the end of hopeless input
 		if recover() != nil {
-			body, err = nil, at(nil, "not YAML: the parser gave up on it")
+			body, err = nil, at(nil, "not YAML: the parser gave up on it: check its indentation, quotes and brackets")
 		}
 	}()
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {
 		var y yaml.Error
 		if !errors.As(err, &y) || y.GetToken() == nil {
-			return nil, at(nil, "not YAML: "+err.Error())
+			return nil, at(nil, "not YAML: "+err.Error()+": check its indentation, quotes and brackets")
 		}
-		return nil, at(y.GetToken().Position, "not YAML: "+y.GetMessage())
+		hint := "check the indentation, quotes and brackets here"
+		if strings.Contains(y.GetMessage(), "already defined") {
+			hint = "give each its own name"
+		}
+		return nil, at(y.GetToken().Position, "not YAML: "+y.GetMessage()+": "+hint)
 	}
 	switch {
 	case len(file.Docs) > 1:
@@ -104,12 +108,12 @@ func first(n ast.Node) *token.Token {
 	return n.GetToken()
 }
 
-// entries returns the members of a mapping, in the file's order.
-func (r *reader) entries(n ast.Node, what string) []entry {
+// entries returns the members of a mapping, in the file's order, and false if n is none.
+func (r *reader) entries(n ast.Node, what string) ([]entry, bool) {
 	m, ok := n.(ast.MapNode)
-	if !ok {
+	if !ok || kind(n) != aMapping {
 		r.fail(n, "%s is %s: write it as \"name: value\" lines", what, kind(n))
-		return nil
+		return nil, false
 	}
 	var list []entry
 	for it := m.MapRange(); it.Next(); {
@@ -120,14 +124,18 @@ func (r *reader) entries(n ast.Node, what string) []entry {
 		}
 		list = append(list, entry{key: kv.Key, name: kv.Key.GetToken().Value, value: kv.Value})
 	}
-	return list
+	return list, true
 }
 
-// fields returns the members of a mapping that has the fields of form.
+// fields returns the members of a mapping that has the fields of form, and nil if n is no mapping.
 func (r *reader) fields(n ast.Node, what string, form any) map[string]ast.Node {
+	entries, ok := r.entries(n, what)
+	if !ok {
+		return nil
+	}
 	known := fieldNames(form)
 	found := map[string]ast.Node{}
-	for _, e := range r.entries(n, what) {
+	for _, e := range entries {
 		if !slices.Contains(known, e.name) {
 			r.fail(e.key, "unknown field %q in %s: there are %s", e.name, what, strings.Join(known, ", "))
 			continue
@@ -161,18 +169,20 @@ func (r *reader) text(n ast.Node, what string) (string, bool) {
 	return "", false
 }
 
+const aMapping = "a mapping"
+
 func kind(n ast.Node) string {
 	switch n.(type) {
-	case *ast.NullNode:
-		return "empty"
-	case ast.MapNode:
-		return "a mapping"
-	case ast.ArrayNode:
-		return "a list"
-	case *ast.AnchorNode, *ast.AliasNode:
+	case *ast.AnchorNode, *ast.AliasNode: // these two and tags may pass for what they stand for
 		return "an anchor or alias, which is not supported"
 	case *ast.TagNode:
 		return "a tag, which is not supported"
+	case *ast.NullNode:
+		return "empty"
+	case ast.MapNode:
+		return aMapping
+	case ast.ArrayNode:
+		return "a list"
 	}
 	return "a single value"
 }

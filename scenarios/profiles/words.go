@@ -53,6 +53,9 @@ func atLeastZero(text string) (sim.Duration, error) {
 // ParseCount reads "250000", "250,000", "250_000", "250k" or "1.2M".
 func ParseCount(text string) (int, error) {
 	m := regexp.MustCompile(`^(\d+|\d{1,3}(?:[,_]\d{3})+|\d+\.\d+)([kM]?)$`).FindStringSubmatch(text)
+	if strings.HasPrefix(text, "-") {
+		return 0, fmt.Errorf("%q is negative: write it like 250, 12,000, 250k or 1.2M", text)
+	}
 	if m == nil {
 		return 0, fmt.Errorf("%q is not a count: write it like 250, 12,000, 250k or 1.2M", text)
 	}
@@ -70,11 +73,11 @@ func ParseCount(text string) (int, error) {
 // ParsePercent reads "10%" as 0.1. It must lie between 0% and 100%.
 func ParsePercent(text string) (float64, error) {
 	number, ok := strings.CutSuffix(strings.TrimSpace(text), "%")
-	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if !ok || err != nil || !(v >= 0 && v <= 100) {
+	v, err := strconv.ParseFloat(strings.TrimSpace(number)+"e-2", 64) // dividing would make 99.99% 0.9998999...
+	if !ok || err != nil || !(v >= 0 && v <= 1) {
 		return 0, fmt.Errorf("%q is not a percentage: write it like 10%%, from 0%% to 100%%", text)
 	}
-	return v / 100, nil
+	return v, nil
 }
 
 // ParseProtocol reads a protocol's name and returns it as stories write it.
@@ -133,8 +136,8 @@ func parseAddress(channel sim.Channel) func(string) (string, error) {
 		wrong := fmt.Errorf("%q is not an address: write it like 10.0.0.5:%s or %s://10.0.0.5", text, port, channel)
 		rest, scheme := strings.CutPrefix(text, string(channel)+"://")
 		host, p, err := net.SplitHostPort(rest)
-		if err != nil && scheme && !strings.Contains(rest, ":") {
-			host, p, err = rest, port, nil
+		if err != nil && scheme && (!strings.Contains(rest, ":") || strings.HasSuffix(rest, "]")) {
+			host, p, err = net.SplitHostPort(rest + ":" + port)
 		}
 		n, numberErr := strconv.ParseUint(p, 10, 16)
 		if err != nil || numberErr != nil || n == 0 || host == "" || strings.ContainsAny(host, "/ @?#") {
