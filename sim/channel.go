@@ -38,8 +38,10 @@ type Event struct {
 // CONNACK, or a CoAP socket after the pong. All methods but Interrupt belong to the one goroutine
 // of the device. It starts no goroutine.
 type Conversation interface {
-	// Publish hands m to the kernel (OK), or says why it could not. QoS 0 messages are done then.
-	// Others are answered by a later EventAcked or EventFailed with the same Seq.
+	// Publish hands m to the kernel (OK). QoS 0 messages are done then; others are answered by a
+	// later EventAcked or EventFailed with the same Seq. MQTTPubackError means that m was refused
+	// without being sent and the conversation goes on; after any other failure the next Wait
+	// returns EventDown.
 	Publish(m *Message) Outcome
 
 	// Wait blocks until an event, until the deadline, or until Interrupt. It serves the

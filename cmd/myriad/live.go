@@ -1,0 +1,141 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/myriad-iot/myriad/reports"
+	"github.com/myriad-iot/myriad/reports/render"
+	"github.com/myriad-iot/myriad/scenarios"
+	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/pace"
+)
+
+// plainEvery is how often a line is printed where no terminal is.
+const plainEvery = 5
+
+// recentSeconds is what "now" means in the live display.
+const recentSeconds = 3
+
+// live shows a story under way: a block that is redrawn on a terminal, a line every few seconds
+// elsewhere, nothing when quiet. Its methods may be called from any goroutine.
+type live struct {
+	w        io.Writer
+	terminal bool
+	quiet    bool
+	story    *scenarios.Story
+
+	mu    sync.Mutex
+	drawn bool
+	phase string
+	load  pace.Load
+}
+
+func newLive(w io.Writer, terminal, quiet bool, story *scenarios.Story) *live {
+	l := &live{w: w, terminal: terminal, quiet: quiet, story: story}
+	if !quiet {
+		p := &story.Plan
+		fmt.Fprintf(w, "%s:%d  %s\n  %s devices, about %s, seed %d, plan %s\n", p.Story.URI, p.Story.Line, p.Story.Name,
+			render.Count(p.Devices()), p.Duration().D().Round(time.Second), p.Seed, p.Hash()[:12])
+	}
+	return l
+}
+
+// event notes phases and shows what else happened.
+func (l *live) event(e reports.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch sim.ActKind(e.Kind) {
+	case sim.ActPhaseStart, sim.ActPhaseRun, sim.ActPhaseEnd:
+		l.phase = phaseAfter(l.story, &e, l.phase)
+	}
+	if l.quiet || e.Kind == "timeline-end" {
+		return
+	}
+	l.wipe()
+	fmt.Fprintf(l.w, "  %6.1fs  %s\n", e.At.Seconds(), e.Text)
+}
+
+// phaseAfter is the phase that the event leads to.
+func phaseAfter(s *scenarios.Story, e *reports.Event, now string) string {
+	for i := range s.Plan.Acts {
+		a := &s.Plan.Acts[i]
+		if a.Origin == e.Origin && a.Text == e.Text && a.Phase != "" {
+			if a.Kind == sim.ActPhaseEnd {
+				return ""
+			}
+			return a.Phase
+		}
+	}
+	return now
+}
+
+// loaded notes how the planned rate moves on.
+func (l *live) loaded(start sim.Instant, ramps []sim.Ramp) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.load = l.load.With(start, ramps)
+}
+
+// tick shows the state at the instant.
+func (l *live) tick(at sim.Instant, s *rehearsed) {
+	if l.quiet {
+		return
+	}
+	second := int(at / time.Second)
+	if !l.terminal && (second == 0 || second%plainEvery != 0) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	state := l.state(at, s)
+	if !l.terminal {
+		fmt.Fprint(l.w, "  "+render.LiveLine(state))
+		return
+	}
+	l.wipe()
+	fmt.Fprint(l.w, render.LiveBlock(state, render.TextOptions{Color: os.Getenv("NO_COLOR") == ""}))
+	l.drawn = true
+}
+
+// state reads the fold's last seconds and the devices' gauges.
+func (l *live) state(at sim.Instant, s *rehearsed) render.State {
+	p := &l.story.Plan
+	state := render.State{
+		Story: p.Story.Name, Phase: l.phase, Elapsed: at, Planned: p.Duration().D(), Devices: int64(p.Devices()),
+	}
+	for i := range p.Fleets {
+		state.Connected += s.worker.Gauges(i).Connected.Load()
+		state.Target += p.Fleets[i].Rate() * l.load.Factor(at)
+	}
+	now := int(at / time.Second)
+	for _, f := range s.fold.Frames(max(0, now-recentSeconds), now) {
+		state.Rate += float64(f.Sent) / recentSeconds
+		state.LagP99 = max(state.LagP99, f.Lag.P99)
+		if q, ok := f.Latency[sim.OpPublish.String()]; ok && q.Count > 0 {
+			state.Latency.Op = sim.OpPublish.String()
+			state.Latency.Count += q.Count
+			state.Latency.P50 = max(state.Latency.P50, q.P50)
+			state.Latency.P99 = max(state.Latency.P99, q.P99)
+		}
+	}
+	state.Errors, state.LastError = s.fold.Failures()
+	return state
+}
+
+// clear removes the block, for what is printed next.
+func (l *live) clear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.wipe()
+}
+
+func (l *live) wipe() {
+	if l.drawn {
+		fmt.Fprint(l.w, render.LiveRedraw, "\x1b[J")
+		l.drawn = false
+	}
+}

@@ -1,0 +1,65 @@
+// Command myriad rehearses device fleets: it runs stories written in Gherkin with many virtual
+// MQTT and CoAP devices against a broker and a backend, accounts for every message, and gives a
+// verdict. `myriad --help` tells the rest.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/myriad-iot/myriad/sim/backend"
+)
+
+// Exit codes. They are part of the interface.
+const (
+	exitPassed      = 0
+	exitFailed      = 1
+	exitUsage       = 2 // a story, a profile or a flag is wrong; nothing was started
+	exitNotHealthy  = 3 // the target never came up
+	exitInvalid     = 4 // nothing can be concluded: Myriad was the limit, or the target lacks what the story needs
+	exitInterrupted = 5
+)
+
+// exitError carries an exit code through cobra. A nil Err has been told already.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// childVerb is what this program re-executes itself with for a process of the embedded target. It is
+// no command for people, so cobra does not know it.
+const childVerb = "backend-child"
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == childVerb {
+		os.Exit(backend.ChildMain(os.Args[2:]))
+	}
+	os.Exit(command(os.Args[1:]))
+}
+
+func command(args []string) int {
+	root := rootCommand()
+	root.SetArgs(args)
+	err := root.Execute()
+	if err == nil {
+		return exitPassed
+	}
+	var e *exitError
+	if !errors.As(err, &e) {
+		e = &exitError{exitUsage, err} // cobra's own: a wrong flag or argument
+	}
+	if e.err != nil {
+		fmt.Fprintln(os.Stderr, "myriad:", e.err)
+	}
+	return e.code
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/myriad-iot/myriad/docker"
+	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/backend"
+	"github.com/myriad-iot/myriad/sim/coap"
+	"github.com/myriad-iot/myriad/sim/mqtt"
+	"github.com/myriad-iot/myriad/sim/payload"
+	"github.com/myriad-iot/myriad/sim/probe"
+)
+
+// healthy is how long a target that is not ours may take to prove that it works.
+const healthy = 10 * time.Second
+
+// newTarget makes the plan's target; it starts nothing.
+func newTarget(p *sim.Plan, log *slog.Logger) (sim.Target, error) {
+	switch p.Target.Kind {
+	case sim.TargetContainer:
+		return docker.New(p.Target, docker.Options{Ready: brokerReady, Log: log})
+	case sim.TargetExternal:
+		return external{p}, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program to start the embedded target: %w", err)
+	}
+	t := &backend.Target{Command: []string{self, childVerb}, Log: log, CoAP: uses(p, sim.ChannelCoAP)}
+	if uses(p, sim.ChannelMQTT) {
+		t.Brokers = 1
+	}
+	return t, nil
+}
+
+func uses(p *sim.Plan, c sim.Channel) bool {
+	for i := range p.Fleets {
+		if p.Fleets[i].Data().Channel == c {
+			return true
+		}
+	}
+	return false
+}
+
+// external is a target that is not ours: it is only dialled.
+type external struct{ plan *sim.Plan }
+
+// Start checks that what the plan dials answers.
+func (e external) Start(ctx context.Context) (sim.Endpoints, error) {
+	ctx, cancel := context.WithTimeout(ctx, healthy)
+	defer cancel()
+	return e.plan.Target.Endpoints, probe.Check(ctx, e.plan.Target.Endpoints)
+}
+
+func brokerReady(ctx context.Context, address string) error {
+	return probe.Check(ctx, sim.Endpoints{MQTT: []string{address}})
+}
+
+// Stop implements sim.Target; there is nothing to remove.
+func (external) Stop(context.Context) error { return nil }
+
+// Describe implements sim.Target.
+func (e external) Describe() map[string]string {
+	d := map[string]string{"kind": string(sim.TargetExternal)}
+	for i, a := range e.plan.Target.Endpoints.MQTT {
+		d[fmt.Sprintf("mqtt.%d", i)] = a
+	}
+	for i, a := range e.plan.Target.Endpoints.CoAP {
+		d[fmt.Sprintf("coap.%d", i)] = a
+	}
+	return d
+}
+
+// newDialer makes the dialer of a fleet's data binding.
+func newDialer(f *sim.Fleet) (sim.Dialer, error) {
+	b := *f.Data()
+	switch b.Channel {
+	case sim.ChannelMQTT:
+		return &mqtt.Dialer{Binding: b}, nil
+	case sim.ChannelCoAP:
+		return &coap.Dialer{Binding: b, ContentFormat: coap.MediaType(payload.ContentFormat(f.Model.Encoding))}, nil
+	}
+	return nil, fmt.Errorf("unknown channel %q", b.Channel)
+}
+
+// startProbe runs p until far ends and returns when its subscriptions stand.
+func startProbe(ctx, far context.Context, p *probe.Probe, wg *sync.WaitGroup) error {
+	failed := make(chan error, 1)
+	wg.Go(func() { failed <- p.Run(far) })
+	select {
+	case <-p.Ready():
+		return nil
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(healthy):
+		return &sim.NotHealthy{Target: "probe", Err: fmt.Errorf("no subscription was granted within %v", healthy)}
+	}
+}

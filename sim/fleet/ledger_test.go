@@ -1,0 +1,115 @@
+package fleet_test
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/myriad-iot/myriad/reports"
+	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/backend"
+	"github.com/myriad-iot/myriad/sim/fleet"
+	"github.com/myriad-iot/myriad/sim/mqtt"
+	"github.com/myriad-iot/myriad/sim/probe"
+)
+
+// clock is the run's time.
+type clock struct{ t0 time.Time }
+
+func (c clock) Now() sim.Instant { return time.Since(c.t0) }
+
+// startBroker runs an MQTT broker in this process until the test ends.
+func startBroker(t *testing.T) string {
+	t.Helper()
+	b, err := backend.NewBroker("127.0.0.1:0", nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { b.Run(ctx) })
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	return b.Addr()
+}
+
+// rehearse runs a plan's fleets against devices' and the probe's endpoint and settles the ledger.
+func rehearse(t *testing.T, p *sim.Plan, devices, far string) reports.Totals {
+	t.Helper()
+	c := clock{time.Now().Add(200 * time.Millisecond)}
+	recorder := reports.NewRecorder(p, 0, 0)
+	ledger := reports.NewLedger(p, 77, recorder)
+	for i := range p.Fleets {
+		ledger.Observable(i, true, false)
+	}
+	pr := &probe.Probe{Plan: p, RunID: 77, Endpoints: sim.Endpoints{MQTT: []string{far}}, Witness: ledger, Clock: c}
+	ctx, cancel := context.WithCancel(context.Background())
+	var probing sync.WaitGroup
+	probing.Go(func() { pr.Run(ctx) })
+	defer func() { cancel(); probing.Wait() }()
+	<-pr.Ready()
+	w := &fleet.Worker{
+		Plan: p, RunID: 77, T0: c.t0, Endpoints: sim.Endpoints{MQTT: []string{devices}},
+		Dialer:   func(f *sim.Fleet) (sim.Dialer, error) { return &mqtt.Dialer{Binding: *f.Data()}, nil },
+		Recorder: recorder, Ledger: ledger,
+		Far: func(ctx context.Context) { pr.Drain(ctx, 500*time.Millisecond) },
+	}
+	if err := w.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return ledger.Close(w.Now(), 200*time.Millisecond).All
+}
+
+func liarPlan(devices int, every, length time.Duration) *sim.Plan {
+	return &sim.Plan{
+		Seed: 1,
+		Fleets: []sim.Fleet{{
+			Name: "meters", Count: devices,
+			Model:    sim.Model{Name: "meter", Encoding: sim.EncodingJSON, Buffer: sim.Buffer{Capacity: 100}},
+			Bindings: []sim.Binding{{Role: sim.RoleData, Channel: sim.ChannelMQTT, QoS: 1}},
+			Report:   sim.Reporting{Topic: "m/{id}", Every: sim.Duration(every)},
+		}},
+		Acts: []sim.Act{
+			{Kind: sim.ActConnect, Select: &sim.Selection{Fleet: "meters", All: true}, Curve: sim.CurveEvenly, Over: sim.Duration(time.Second), Hold: sim.Duration(time.Second)},
+			{Kind: sim.ActPhaseRun, Phase: "load", At: sim.Duration(time.Second), Hold: sim.Duration(length)},
+		},
+	}
+}
+
+// Whatever a liar between the devices and the broker does, the ledger says exactly so. The whole
+// of it is 200,000 messages and more; -short makes it a tenth.
+func TestALiarIsReportedExactly(t *testing.T) {
+	length := 26 * time.Second
+	if testing.Short() {
+		length = 3 * time.Second
+	}
+	l := &liar{broker: startBroker(t), lose: 100, double: 70, swap: 130}
+	got := rehearse(t, liarPlan(800, 100*time.Millisecond, length), l.listen(t), l.broker)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t.Logf("liar saw %d: lost %d, doubled %d, swapped %d; ledger %+v", l.seen, l.lost, l.doubled, l.swapped, got)
+	if !testing.Short() && l.seen < 200_000 {
+		t.Errorf("only %d messages passed the liar, want 200,000", l.seen)
+	}
+	for _, c := range []struct {
+		what      string
+		got, want uint64
+	}{
+		{"sent", got.Sent, uint64(l.seen)},
+		{"acked", got.Acked, uint64(l.seen)},
+		{"lost", got.Lost + got.Unsettled, uint64(l.lost)},
+		{"duplicated", got.Duplicated, uint64(l.doubled)},
+		{"reordered", got.Reordered, uint64(l.swapped)},
+		{"received", got.Received, uint64(l.seen - l.lost)},
+		{"unknown", got.Unknown, 0},
+		{"phantom", got.Phantom, 0},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: the ledger says %d, the liar did %d", c.what, c.got, c.want)
+		}
+	}
+}
