@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -248,7 +247,7 @@ func plain(text string) (what, hint string) {
 		return strings.ToLower(text[:1]) + text[1:], ""
 	}
 	expected, got, _ := strings.Cut(rest, ", got ")
-	return fmt.Sprintf("%s is not expected here", strings.ReplaceAll(got, "'", "`")), "here may come " + tokens(expected)
+	return quote(strings.TrimSpace(strings.Trim(got, "'"))) + " is not expected here", "here may come " + tokens(expected)
 }
 
 func tokens(names string) string {

@@ -69,7 +69,7 @@ func (f folder) curve(name string, over sim.Duration) ([]sim.Duration, error) {
 	_, _, shown := f.locate(name)
 	r := csv.NewReader(strings.NewReader(string(b)))
 	r.FieldsPerRecord, r.Comment, r.TrimLeadingSpace = -1, '#', true
-	var at, share []float64
+	var at, shares []float64
 	for {
 		rec, err := r.Read()
 		if rec == nil && err != nil {
@@ -95,19 +95,19 @@ func (f folder) curve(name string, over sim.Duration) ([]sim.Duration, error) {
 			return nil, bad("%q is not a time", rec[0])
 		case errY != nil:
 			return nil, bad("%q is not a share", rec[1])
-		case n > 0 && (x < at[n-1] || y < share[n-1]):
+		case n > 0 && (x < at[n-1] || y < shares[n-1]):
 			return nil, bad("the columns must rise")
 		}
-		at, share = append(at, x), append(share, y)
+		at, shares = append(at, x), append(shares, y)
 	}
-	if n := len(at); n < 2 || at[n-1] <= 0 || share[n-1] <= 0 {
+	if n := len(at); n < 2 || at[n-1] <= 0 || shares[n-1] <= 0 {
 		return nil, Problem{URI: shown, Text: "a curve needs at least two rows that rise above 0"}
 	}
 	times := make([]time.Duration, len(at))
 	for i, x := range at {
 		times[i] = time.Duration(x / at[len(at)-1] * float64(over))
 	}
-	return pace.Quantiles(times, share, curvePoints), nil
+	return pace.Quantiles(times, shares, curvePoints), nil
 }
 
 func curveNumber(text string) (float64, error) {

@@ -266,10 +266,9 @@ func (l *loader) file(uri, text string, in folder, line int) {
 			l.problems = append(l.problems, err.(Problems)...)
 		}
 	}
-	if f == nil || f.doc.Feature == nil {
+	if f == nil || !known && !l.inhabited(f) {
 		return
 	}
-	// A second id source, from where the first one ended, would do as well; ids only tie nodes together.
 	pickles := gherkin.Pickles(*f.doc, uri, (&messages.Incrementing{}).NewId)
 	found := false
 	var lines []string
@@ -294,6 +293,29 @@ func (l *loader) file(uri, text string, in folder, line int) {
 	if line != 0 && !found && len(lines) > 0 {
 		l.problem(Problem{URI: uri, Line: line, Text: "there is no story on this line", Hint: "the stories are on the lines " + list(lines, "and")})
 	}
+}
+
+// inhabited refuses a file or an outline in which there is no story: nobody writes one on purpose.
+func (l *loader) inhabited(f *feature) bool {
+	before := len(l.problems)
+	if f.doc.Feature == nil {
+		l.problem(Problem{f.uri, 1, 1, "the file has no feature", "it begins with `Feature:`"})
+		return false
+	}
+	for _, s := range f.scenes {
+		rows := 0
+		for _, e := range s.Examples {
+			rows += len(e.TableBody)
+		}
+		if len(s.Examples) > 0 && rows == 0 {
+			l.problem(Problem{f.uri, int(s.Location.Line), int(s.Location.Column), fmt.Sprintf("the outline %q has no row in its examples", s.Name), ""})
+		}
+	}
+	if len(f.scenes) == 0 {
+		at := placeOf(f.doc.Feature.Location)
+		l.problem(Problem{f.uri, at.line, at.column, "the feature has no story", "a story begins with `Scenario:`"})
+	}
+	return len(l.problems) == before
 }
 
 // story is a pickle before it is compiled.

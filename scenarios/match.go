@@ -88,11 +88,11 @@ func (m *matcher) find(keyword Keyword, text string) (int, *args, error) {
 		k := m.steps[other].Keyword
 		return 0, nil, wrong(fmt.Sprintf("write %s %s", k, text), "this is a %s step and was used as %s", k, keyword)
 	}
-	return 0, nil, m.explain(text)
+	return 0, nil, m.explain(keyword, text)
 }
 
 // explain says why text is no step: a parameter of the wrong type, a step of a later version, or none.
-func (m *matcher) explain(text string) error {
+func (m *matcher) explain(keyword Keyword, text string) error {
 	if m.loose == nil {
 		var err error
 		if m.loose, err = compileAll(m.steps, func(paramType) string { return `\S.*?` }); err != nil {
@@ -107,27 +107,44 @@ func (m *matcher) explain(text string) error {
 			return wrong("`myriad steps` lists those that are", "step %s of the vocabulary is not available in this version", l.id)
 		}
 	}
-	var best error
-	letters := 0
-	for i, e := range m.loose {
-		a, err := e.Match(text)
-		if a == nil || err != nil {
-			continue
-		}
-		// Without an error each value is of its type and the sentence is not: the split went wrong.
-		if _, err = m.values(e, text); err != nil && literal(m.steps[i].Expression) > letters {
-			best, letters = err, literal(m.steps[i].Expression)
-		}
+	if err := m.badValue(text); err != nil {
+		return err
 	}
-	if best != nil {
-		return best
+	near := nearest(m.steps, keyword, text)
+	if near == nil {
+		return wrong("`myriad steps` lists those that there are", "no step is like %s", quote(text))
 	}
-	near := nearest(m.steps, text)
 	hint := fmt.Sprintf("did you mean `%s %s`", near.Keyword, near.Expression)
 	if strings.Contains(near.Expression, "{") {
 		hint += ", as in `" + near.Example + "`"
 	}
-	return wrong(hint+"?", "no step is like %q", text)
+	return wrong(hint+"?", "no step is like %s", quote(text))
+}
+
+// badValue says which parameter is wrong when the rest of text is a step. Of several steps it takes the
+// one with the most values that are right, then the one with the longest text.
+func (m *matcher) badValue(text string) error {
+	var worst error
+	most, letters := -1, 0
+	for i, e := range m.loose {
+		if !e.Regexp().MatchString(text) {
+			continue
+		}
+		a, err := m.values(e, text)
+		if err == nil { // each value is of its type and the sentence is not: the split went wrong
+			continue
+		}
+		good, long := 0, literal(m.steps[i].Expression)
+		for _, v := range a.vals {
+			if v != nil {
+				good++
+			}
+		}
+		if good > most || good == most && long > letters {
+			worst, most, letters = err, good, long
+		}
+	}
+	return worst
 }
 
 // literal is how many letters of an expression are not parameters.
@@ -135,13 +152,11 @@ func literal(expression string) int {
 	return len(regexp.MustCompile(`\{[^}]*\}|\s`).ReplaceAllString(expression, ""))
 }
 
-// values parses the parameters of text.
+// values parses the parameters of text. With an error, which is the first one's, the values that are
+// wrong are nil.
 func (m *matcher) values(e expressions.Expression, text string) (*args, error) {
-	matched, err := e.Match(text)
-	if err != nil || matched == nil {
-		return nil, wrong("", "%q does not match %s", text, e.Source())
-	}
 	a := &args{text: text}
+	matched, first := e.Match(text)
 	for _, arg := range matched {
 		t := m.types[arg.ParameterType().Name()]
 		if t == nil { // {string}
@@ -151,9 +166,12 @@ func (m *matcher) values(e expressions.Expression, text string) (*args, error) {
 		}
 		v, err := t.value(*arg.Group().Value())
 		if err != nil {
-			return nil, err
+			v = nil
+			if first == nil {
+				first = err
+			}
 		}
 		a.vals = append(a.vals, v)
 	}
-	return a, nil
+	return a, first
 }

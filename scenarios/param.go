@@ -62,7 +62,7 @@ func paramTypes() []paramType {
 	}
 }
 
-// paramType finds a type by its name. It is for cells of tables.
+// parseAs parses text as the type with that name: for cells of tables.
 func parseAs(name, text string) (any, error) {
 	for _, t := range paramTypes() {
 		if t.name == name {
@@ -82,7 +82,7 @@ func (t *paramType) value(text string) (any, error) {
 	case errors.As(err, &f):
 		return nil, err
 	}
-	return nil, wrong("write "+t.accepts, "%q is not %s", text, t.what)
+	return nil, wrong("write "+t.accepts, "%s is not %s", quote(text), t.what)
 }
 
 var errParse = errors.New("not of the type")
@@ -241,5 +241,8 @@ func parsePercentile(text string) (float64, error) {
 	if v <= 0 || v >= 100 {
 		return 0, wrong("write p50, p99, p99.9 or max", "%s is not a percentile", text)
 	}
-	return math.Round(v*1e8) / 1e10, nil
+	return share(v), nil
 }
+
+// share is a percentage as a part of 1, without the digits that only the division makes.
+func share(percent float64) float64 { return math.Round(percent*1e8) / 1e10 }

@@ -113,7 +113,7 @@ func messageSteps() []Step {
 				if err := c.needMessages(); err != nil {
 					return err
 				}
-				c.check(sim.Check{Kind: sim.CheckDelivered, Bound: sim.AtLeast, Limit: a.number(0) / 100, Within: a.duration(1)})
+				c.check(sim.Check{Kind: sim.CheckDelivered, Bound: sim.AtLeast, Limit: share(a.number(0)), Within: a.duration(1)})
 				return positive(a.duration(1))
 			}},
 		{ID: "A4", Keyword: Then, Expression: `{count} message(s) is/are lost`,
@@ -127,7 +127,7 @@ func messageSteps() []Step {
 			Example: `at most 0.1% of QoS 0 messages are lost`,
 			compile: func(c *compiler, a *args) error {
 				q := a.vals[1].(qos)
-				return c.lost(sim.Check{Bound: sim.AtMost, Limit: a.number(0) / 100, Share: true}, &q)
+				return c.lost(sim.Check{Bound: sim.AtMost, Limit: share(a.number(0)), Share: true}, &q)
 			}},
 		{ID: "A4", Keyword: Then, Expression: `{count} {qos} message(s) is/are lost`,
 			Doc:     "Exactly so many messages of that quality were lost; CON counts as QoS 1, NON as QoS 0.",

@@ -57,7 +57,7 @@ func fleetSteps() []Step {
 		{ID: "F4", Keyword: Given, Expression: `fleet {string} publishes to {string} every {duration} with {percent} jitter`,
 			Doc:     "The same; each instant moves by up to half that share of the interval.",
 			Example: `fleet "rooms" publishes to "building/{id}/climate" every 30s with 20% jitter`,
-			compile: func(c *compiler, a *args) error { return c.publish(a, a.number(3)/100) }},
+			compile: func(c *compiler, a *args) error { return c.publish(a, share(a.number(3))) }},
 		{ID: "F7", Keyword: Given, Expression: `fleet {string} keeps its session for {duration}`,
 			Doc:     "The broker keeps subscriptions and messages of a device that is away, for that long. MQTT only.",
 			Example: `fleet "rooms" keeps its session for 1h`,
@@ -79,7 +79,7 @@ func fleetSteps() []Step {
 				if a.duration(0) > a.duration(1) {
 					return wrong("write the shorter one first", "the backoff goes from %s down to %s", a.duration(0), a.duration(1))
 				}
-				return c.setRetry(sim.Retry{Name: "backoff", Base: a.duration(0), Max: a.duration(1), Factor: 2, Jitter: a.number(2) / 100})
+				return c.setRetry(sim.Retry{Name: "backoff", Base: a.duration(0), Max: a.duration(1), Factor: 2, Jitter: share(a.number(2))})
 			}},
 		{ID: "F8", Keyword: Given, Expression: `devices reconnect like {string}`,
 			Doc:     "Takes a retry policy that was seen in the field, for all fleets: \"paho-go-default\", \"fixed-5s\" ...",
@@ -184,7 +184,7 @@ func (c *compiler) reportRow(f *fleet, r *record) error {
 	if v, ok, err := r.parse("jitter", "percent"); err != nil {
 		return err
 	} else if ok {
-		f.report.Jitter = v.(float64) / 100
+		f.report.Jitter = share(v.(float64))
 	}
 	if t := r.get("topic"); t != "" {
 		f.report.Topic, f.topicAt = t, r.cells["topic"].at

@@ -54,7 +54,7 @@ func loadSteps() []Step {
 				if a.number(0) == 0 {
 					return wrong("more than 0%", "the run would stop at once")
 				}
-				c.plan.StopEarly = &sim.StopEarly{Share: a.number(0) / 100, For: a.duration(1), Origin: c.origin(), Text: c.step.Text}
+				c.plan.StopEarly = &sim.StopEarly{Share: share(a.number(0)), For: a.duration(1), Origin: c.origin(), Text: c.step.Text}
 				return positive(a.duration(1))
 			}},
 	}

@@ -80,7 +80,7 @@ func modelReports(c *compiler, a *args) error {
 		r := &recs[i]
 		s, err := c.signal(r.get("follows"))
 		if err != nil {
-			return wrongAt(r.cells["follows"].at, signalHint, "%s", reason(err))
+			return wrongAt(r.cells["follows"].at, strings.TrimSpace(suggest(r.get("follows"), keys(c.signals))), "%s", reason(err))
 		}
 		if s.Name = r.get("signal"); s.Name == "" {
 			return wrongAt(r.at, "every row needs one", "the signal has no name")
@@ -102,9 +102,6 @@ func modelReports(c *compiler, a *args) error {
 	return nil
 }
 
-const signalHint = `write "constant 42", "sine around 21 by 3 every 24h with noise 0.2", "random walk from 50 by 0.5 between 0 and 100", ` +
-	`"step between 0 and 1 every 10m", "column temperature of office.csv" or the name of a signal profile`
-
 // signal reads a law in words or the name of a profile.
 func (c *compiler) signal(text string) (sim.Signal, error) {
 	if s, ok := c.signals[text]; ok {
@@ -123,7 +120,7 @@ func signalFollows(c *compiler, a *args) error {
 		if old := &m.Signals[i]; old.Name == a.str(0) {
 			s, err := c.signal(a.str(2))
 			if err != nil {
-				return wrong(suggest(a.str(2), keys(c.signals))+signalHint, "%s", reason(err))
+				return wrong(strings.TrimSpace(suggest(a.str(2), keys(c.signals))), "%s", reason(err))
 			}
 			s.Name = old.Name
 			if s.Unit == "" {

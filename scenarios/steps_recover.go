@@ -118,11 +118,11 @@ func onlyErrors(c *compiler, a *args) error {
 			if err != nil {
 				return err
 			}
-			e.Share, e.IsShare = v.(float64)/100, true
+			e.Share, e.IsShare = share(v.(float64)), true
 		} else {
 			v, err := r.must("at most", "count")
 			if err != nil {
-				return err
+				return wrongAt(r.cells["at most"].at, "write 5% or 200", "%s is neither a share nor a count", quote(r.cells["at most"].text))
 			}
 			e.Count = v.(int)
 		}

@@ -9,8 +9,13 @@ import (
 // suggest is `did you mean "rooms"? ` when one of known is near word, else "".
 func suggest(word string, known []string) string {
 	best, least := "", len([]rune(word))/2+1
+	word = strings.ToLower(word)
 	for _, k := range known {
-		if d := distance([]rune(strings.ToLower(word)), []rune(strings.ToLower(k))); d < least {
+		d := distance([]rune(word), []rune(strings.ToLower(k)))
+		if len(word) > 2 && strings.HasPrefix(strings.ToLower(k), word) {
+			d = min(d, 1)
+		}
+		if d < least {
 			best, least = k, d
 		}
 	}
@@ -18,6 +23,17 @@ func suggest(word string, known []string) string {
 		return ""
 	}
 	return `did you mean "` + best + `"? `
+}
+
+// many is the length from which a list is only shown when there is nothing to suggest.
+const many = 12
+
+// quote puts text between marks that it does not contain.
+func quote(text string) string {
+	if strings.Contains(text, `"`) {
+		return "`" + text + "`"
+	}
+	return `"` + text + `"`
 }
 
 // known is the hint for a name that does not exist.
@@ -32,7 +48,11 @@ func known(word string, what string, names []string) string {
 	if len(names) == 1 {
 		return suggest(word, names) + "there is only " + quoted[0]
 	}
-	return suggest(word, names) + "there are " + list(quoted, "and")
+	likely := suggest(word, names)
+	if likely != "" && len(names) >= many {
+		return strings.TrimSpace(likely)
+	}
+	return likely + "there are " + list(quoted, "and")
 }
 
 // shape is a sentence without its values: what is left to compare.
@@ -47,13 +67,18 @@ func shape(text string) []string {
 	return words
 }
 
-// nearest returns the step whose example is most like text.
-func nearest(steps []Step, text string) *Step {
+// nearest returns the step whose example is most like text, those of the keyword first, or nil when
+// none is like it.
+func nearest(steps []Step, keyword Keyword, text string) *Step {
 	words := shape(text)
 	var best *Step
-	var least float64
+	least := max(1.2, 0.5*float64(len(words)))
 	for i := range steps {
-		if d := wordDistance(words, shape(steps[i].Example)); best == nil || d < least {
+		d := wordDistance(words, shape(steps[i].Example))
+		if keyword != "" && steps[i].Keyword != keyword {
+			d += 0.3
+		}
+		if d < least {
 			best, least = &steps[i], d
 		}
 	}

@@ -1,0 +1,124 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/myriad-iot/myriad/reports"
+	"github.com/myriad-iot/myriad/sim"
+)
+
+func TestProgressTellsTheStory(t *testing.T) {
+	s := mustLoadText(t, story(`
+		Given a fleet "rooms" of 1,000 "sensor" devices
+		And throughout the run the p99 publish latency over any 10s stays below 2s
+		When fleet "rooms" connects evenly over 10s
+		And everything is settled within 1m
+		And phase "steady" runs for 1m
+		Then no message is lost`), Options{})
+	var log []string
+	p := Progress{
+		StoryStarted: func(s *Story) { log = append(log, "story "+s.Plan.Story.Name) },
+		StepStarted:  func(_ *Story, i int) { log = append(log, fmt.Sprint("step ", i)) },
+		StepDone:     func(_ *Story, i int, v reports.Verdict, _ string) { log = append(log, fmt.Sprintf("done %d %s", i, v)) },
+		StoryDone:    func(o *Outcome) { log = append(log, "story is "+string(o.Result.Verdict)) },
+	}
+	r := &fakeRunner{verdict: func(c *sim.Check) reports.Verdict {
+		if c.Kind == sim.CheckSettled {
+			return reports.Failed
+		}
+		return reports.Passed
+	}}
+	out, err := s.Run(context.Background(), r, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"story x", "step 0", "done 0 passed", "step 1", "done 1 ", "step 2", "done 2 passed", "step 3", "done 3 ",
+		"step 4", "done 4 passed", "step 5", "done 1 passed", "done 3 failed", "done 5 passed", "story is failed",
+	}
+	if !slices.Equal(log, want) {
+		t.Errorf("progress is\n%q, want\n%q", log, want)
+	}
+	if got := fmt.Sprint(out[0].Steps); got != "[passed passed passed failed passed passed]" {
+		t.Errorf("the steps are %s", got)
+	}
+}
+
+// A story that cannot be judged on its target does not start, and does not fail the suite.
+func TestNotJudgedDoesNotStart(t *testing.T) {
+	steps := strings.Replace(twoStories, "    Then no message is lost\n\n", "    And \"broker\" is killed\n    Then no message is lost\n\n", 1)
+	s := mustLoadText(t, steps, Options{Target: "mqtt://127.0.0.1:1"})
+	r := &fakeRunner{}
+	out := play(t, s, r)
+	if v := verdicts(out); v != "not judged, passed, passed" {
+		t.Errorf("the stories are %s", v)
+	}
+	if o := out[0]; len(o.Result.Reasons) != 1 || o.Result.Findings[0].Verdict != reports.NotJudged || o.Steps[0] != reports.NotJudged {
+		t.Errorf("the outcome is %+v", o.Result)
+	}
+	if slices.Contains(r.log, "start first") {
+		t.Error("it started")
+	}
+}
+
+// A When that fails ends the story; what the Thens found is still kept, and the next story begins.
+func TestFailedActKeepsTheResult(t *testing.T) {
+	broken := errors.New("no more descriptors")
+	r := &fakeRunner{
+		act: func(s *Story, i int) error {
+			if s.Plan.Story.Name == "second (QoS 0)" {
+				return broken
+			}
+			return nil
+		},
+		result: func(_ context.Context, r *reports.Result) (*reports.Result, error) {
+			if r.Plan.Story.Name == "second (QoS 0)" {
+				r.Verdict, r.Findings[0].Verdict = reports.Invalid, reports.Failed
+			}
+			return r, nil
+		},
+	}
+	out := play(t, mustLoadText(t, twoStories, Options{Tags: "@second"}), r)
+	if v := verdicts(out); v != "invalid, passed" {
+		t.Errorf("the stories are %s", v)
+	}
+	if !errors.Is(out[0].Err, broken) {
+		t.Errorf("the error is %v", out[0].Err)
+	}
+	if got := fmt.Sprint(out[0].Steps); got != "[passed passed aborted aborted failed passed passed]" {
+		t.Errorf("the steps are %s", got)
+	}
+}
+
+// A run that says nothing but an error is aborted, whatever its findings would be.
+func TestErrorsWithoutResult(t *testing.T) {
+	dead := &sim.NotHealthy{Target: "x", Err: errors.New("refused")}
+	for name, r := range map[string]*fakeRunner{
+		"start":  {start: func(*Story) error { return dead }},
+		"result": {result: func(context.Context, *reports.Result) (*reports.Result, error) { return nil, dead }},
+		"both":   {result: func(_ context.Context, r *reports.Result) (*reports.Result, error) { return r, dead }},
+	} {
+		out := play(t, mustLoadText(t, twoStories, Options{Tags: "@first"}), r)
+		var nh *sim.NotHealthy
+		if o := out[0]; o.Result.Verdict != reports.Aborted || !errors.As(o.Err, &nh) || !strings.Contains(strings.Join(o.Result.Reasons, " "), "refused") {
+			t.Errorf("%s: the outcome is %+v, %v", name, o.Result, o.Err)
+		}
+	}
+}
+
+// Findings that a result lacks are aborted, never passed.
+func TestMissingFindingsAreAborted(t *testing.T) {
+	r := &fakeRunner{result: func(_ context.Context, r *reports.Result) (*reports.Result, error) {
+		r.Verdict, r.Findings = reports.Aborted, nil
+		return r, nil
+	}}
+	out := play(t, mustLoadText(t, twoStories, Options{Tags: "@first"}), r)
+	if got := fmt.Sprint(out[0].Steps); got != "[passed passed aborted]" {
+		t.Errorf("the steps are %s", got)
+	}
+}

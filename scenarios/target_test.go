@@ -1,0 +1,94 @@
+package scenarios
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/myriad-iot/myriad/sim"
+)
+
+const onMQTT = `
+	When fleet "rooms" connects evenly over 10s
+	And phase "steady" runs for 1m
+	Then no message is lost`
+
+func TestTargets(t *testing.T) {
+	rooms := `Given a fleet "rooms" of 1,000 "sensor" devices
+		`
+	coap := rooms + `And fleet "rooms" speaks CoAP
+		`
+	for _, c := range []struct {
+		name, given string
+		o           Options
+		when        string // before the Then; "" is nothing more
+		kind        sim.TargetKind
+		mqtt        string
+		notJudged   string
+	}{
+		{name: "default", given: rooms, kind: sim.TargetEmbedded},
+		{name: "embedded", given: rooms + `And the target "embedded"`, kind: sim.TargetEmbedded},
+		{name: "container", given: rooms + `And a mosquitto broker version "2.0.22" in a container`, kind: sim.TargetContainer},
+		{name: "loopback", given: rooms + `And the external broker "127.0.0.2:1999"`, kind: sim.TargetExternal, mqtt: "127.0.0.2:1999"},
+		{name: "default port", given: rooms + `And the external broker "mqtt://[::1]"`, kind: sim.TargetExternal, mqtt: "[::1]:1883"},
+		{name: "allowed host", given: rooms + `And the external broker "mqtt://broker.lab:1883"`,
+			o: Options{AllowHosts: []string{"broker.lab"}}, kind: sim.TargetExternal, mqtt: "broker.lab:1883"},
+		{name: "override", given: rooms + `And a mosquitto broker in a container`,
+			o: Options{Target: "mqtt://broker.lab:1884,mqtt://b2"}, kind: sim.TargetExternal, mqtt: "broker.lab:1884 b2:1883"},
+		{name: "override by a name", given: rooms + `And the external broker "mqtt://elsewhere:1"`,
+			o: Options{Target: "embedded"}, kind: sim.TargetEmbedded},
+		{name: "kill what is yours", given: rooms, o: Options{Target: "mqtt://127.0.0.1"}, when: `And "broker" is killed`,
+			kind: sim.TargetExternal, mqtt: "127.0.0.1:1883", notJudged: "the external target cannot be killed by Myriad"},
+		{name: "restart what is yours", given: rooms, o: Options{Target: "mqtt://127.0.0.1"}, when: `And "broker" restarts`,
+			kind: sim.TargetExternal, mqtt: "127.0.0.1:1883", notJudged: "the external target cannot be restarted by Myriad"},
+		{name: "kill a container", given: rooms, o: Options{Target: "mosquitto"}, when: `And "broker" is killed`, kind: sim.TargetContainer},
+		{name: "freeze coap in mosquitto", given: rooms, o: Options{Target: "mosquitto"}, when: `And "coap" is frozen for 2s`,
+			kind: sim.TargetContainer, notJudged: `has no service "coap"`},
+		{name: "coap on mosquitto", given: coap, o: Options{Target: "mosquitto"}, kind: sim.TargetContainer,
+			notJudged: `the fleet "rooms" speaks CoAP and the target "mosquitto" does not`},
+		{name: "coap on mqtt", given: coap, o: Options{Target: "mqtt://127.0.0.1:1883"}, kind: sim.TargetExternal, mqtt: "127.0.0.1:1883",
+			notJudged: "the target has no CoAP endpoint"},
+		{name: "mqtt on coap", given: rooms, o: Options{Target: "coap://127.0.0.1"}, kind: sim.TargetExternal,
+			notJudged: "the target has no MQTT endpoint"},
+		{name: "loss on someone's coap", given: coap, o: Options{Target: "coap://127.0.0.1"}, kind: sim.TargetExternal,
+			notJudged: "does not tell what it stored"},
+	} {
+		s := plan(t, c.given+"\n"+strings.Replace(onMQTT, "\tThen", c.when+"\n\tThen", 1), c.o)
+		p := s.Plan.Target
+		if p.Kind != c.kind || strings.Join(p.Endpoints.MQTT, " ") != c.mqtt {
+			t.Errorf("%s: the target is %+v", c.name, p)
+		}
+		if c.notJudged == "" && s.NotJudged != "" || !strings.Contains(s.NotJudged, c.notJudged) {
+			t.Errorf("%s: not judged because %q, want %q", c.name, s.NotJudged, c.notJudged)
+		}
+	}
+}
+
+func TestTargetOverrideMistakes(t *testing.T) {
+	for target, want := range map[string]string{
+		"mosqito":         `--target: unknown target "mosqito": did you mean "mosquitto"?`,
+		"http://x":        "--target: http:// is not available",
+		"mqtt://u:p@x:18": "is not an address",
+		"mqtt://x/topic":  "is not an address",
+		"mqtt://x:y":      "is not an address",
+	} {
+		_, err := loadText(t, twoStories, Options{Target: target})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: Load says %v", target, err)
+		}
+	}
+}
+
+// A profile's target may be named; where it leads must still be allowed.
+func TestProfileTargets(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/lab.yaml", "targets:\n  lab:\n    kind: external\n    mqtt: [broker.lab:1883]\n")
+	o := Options{Profiles: []string{dir + "/lab.yaml"}}
+	text := story("Given a fleet \"rooms\" of 1,000 \"sensor\" devices\nAnd the target \"lab\"\n" + onMQTT)
+	if _, err := loadText(t, text, o); err == nil || !strings.Contains(err.Error(), "broker.lab is not this machine") {
+		t.Errorf("a story leads elsewhere: %v", err)
+	}
+	o.Target = "lab"
+	if s := mustLoadText(t, text, o).Stories[0]; s.Plan.Target.Endpoints.MQTT[0] != "broker.lab:1883" {
+		t.Errorf("the target is %+v", s.Plan.Target)
+	}
+}
