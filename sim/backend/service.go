@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"slices"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/coap"
+	"github.com/myriad-iot/myriad/sim/mqtt"
 )
 
 // service is one or more child processes that are broken and mended together. It implements
@@ -36,10 +37,8 @@ type member struct {
 	process *process // nil, or the last one started
 }
 
-const (
-	pingEvery = 200 * time.Millisecond
-	pingPause = 20 * time.Millisecond
-)
+// pingAgain is when a CoAP ping that was not answered is repeated for the first time.
+const pingAgain = 200 * time.Millisecond
 
 var errStopped = errors.New("the target has been stopped")
 
@@ -168,37 +167,18 @@ func (s *service) addresses() []string {
 	return list
 }
 
-// answers checks that somebody is at home: a TCP connection, or the RST to a CoAP ping.
+// answers checks that somebody is at home: CONNECT is accepted, or a CoAP ping is answered.
 func answers(ctx context.Context, channel sim.Channel, address string) error {
-	var d net.Dialer
-	if channel == sim.ChannelMQTT {
-		c, err := d.DialContext(ctx, "tcp", address)
-		if err != nil {
-			return err
-		}
-		return c.Close()
+	binding := sim.Binding{ConnectTimeout: sim.Duration(startTimeout)}
+	var d sim.Dialer = &mqtt.Dialer{Binding: binding}
+	if channel == sim.ChannelCoAP {
+		binding.CoAP = sim.CoAP{AckTimeout: sim.Duration(pingAgain), RandomFactor: 1}
+		d = &coap.Dialer{Binding: binding}
 	}
-	c, err := d.DialContext(ctx, "udp", address)
-	if err != nil {
-		return err
+	c, _, outcome := d.Dial(ctx, &sim.Caller{ID: "myriad-answers", Endpoint: address})
+	if outcome != sim.OK {
+		return errors.New(outcome.Class())
 	}
-	defer func() { _ = c.Close() }()
-	// RFC 7252 section 4.3: an empty CON, message id 0x5043, is answered by an RST with that id.
-	ping, pong := []byte{0x40, 0x00, 0x50, 0x43}, []byte{0x70, 0x00, 0x50, 0x43}
-	buf := make([]byte, 16)
-	for {
-		_, err := c.Write(ping)
-		if err == nil {
-			_ = c.SetReadDeadline(time.Now().Add(pingEvery))
-			var n int
-			if n, err = c.Read(buf); err == nil && slices.Equal(buf[:n], pong) {
-				return nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("no answer to a ping: %w", err)
-		case <-time.After(pingPause): // an unreachable port is reported at once
-		}
-	}
+	c.Close(false)
+	return nil
 }

@@ -1,0 +1,149 @@
+package probe
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/coap"
+	"github.com/myriad-iot/myriad/sim/mqtt"
+)
+
+const (
+	checkTimeout = 10 * time.Second       // of one endpoint, if the context has no shorter one
+	coapTimeout  = 4 * time.Second        // UDP has no refusal to go by: a ping goes unanswered
+	pingAgain    = 300 * time.Millisecond // the first of the pings that follow; each waits twice as long
+)
+
+// Check returns nil if every endpoint is really ready: an MQTT broker accepts a connection and brings
+// a message from a publisher to a subscriber, on a topic of its own below "myriad/check"; a CoAP server
+// answers a ping. It tries once. Its errors are *sim.NotHealthy and say what to do about it.
+func Check(ctx context.Context, at sim.Endpoints) error {
+	list := len(at.MQTT) + len(at.CoAP)
+	errs := make([]error, list)
+	var wg sync.WaitGroup
+	for i := range list {
+		check, endpoint := checkMQTT, ""
+		if i < len(at.MQTT) {
+			endpoint = at.MQTT[i]
+		} else {
+			check, endpoint = checkCoAP, at.CoAP[i-len(at.MQTT)]
+		}
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+			defer cancel()
+			if err := check(ctx, endpoint); err != nil {
+				errs[i] = &sim.NotHealthy{Target: endpoint, Err: err}
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func checkCoAP(ctx context.Context, endpoint string) error {
+	d := coap.Dialer{Binding: sim.Binding{
+		ConnectTimeout: min(remaining(ctx), sim.Duration(coapTimeout)),
+		CoAP:           sim.CoAP{AckTimeout: sim.Duration(pingAgain), RandomFactor: 1},
+	}}
+	c, _, outcome := d.Dial(ctx, &sim.Caller{ID: "myriad-check", Endpoint: endpoint})
+	if outcome != sim.OK {
+		return advise(ctx, sim.ChannelCoAP, endpoint, outcome)
+	}
+	c.Close(false)
+	return nil
+}
+
+func checkMQTT(ctx context.Context, endpoint string) error {
+	name := rand.Text()
+	topic := "myriad/check/" + name
+	d := mqtt.Dialer{Binding: sim.Binding{QoS: 1, ConnectTimeout: remaining(ctx)}}
+	c, facts, outcome := d.Dial(ctx, &sim.Caller{ID: "myriad-check-" + name[:10], Endpoint: endpoint})
+	if outcome != sim.OK {
+		return advise(ctx, sim.ChannelMQTT, endpoint, outcome)
+	}
+	defer c.Close(false)
+	defer context.AfterFunc(ctx, facts.Interrupter.Interrupt)()
+
+	up, came := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	s := mqtt.Subscriber{
+		Endpoint: endpoint, ClientID: "myriad-check-" + name[10:20], Filters: []string{topic}, QoS: 1,
+		OnUp: func(bool) { close(up) },
+		OnMessage: func(_ string, payload []byte, _ time.Time, _ bool) {
+			if string(payload) == name {
+				once.Do(func() { close(came) })
+			}
+		},
+	}
+	subscribing, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(subscribing) }()
+	defer func() { stop(); <-ended }()
+
+	select {
+	case <-up:
+	case err := <-ended:
+		ended <- nil
+		return fmt.Errorf("a connection was accepted but not a subscription: %w", err)
+	}
+	if outcome := publish(ctx, c, &sim.Message{Topic: topic, Payload: []byte(name), QoS: 1}); outcome != sim.OK {
+		return fmt.Errorf("a publish was not acknowledged: %s", outcome.Class())
+	}
+	select {
+	case <-came:
+		return nil
+	case <-ctx.Done():
+		return errors.New("a message was acknowledged and never reached its subscriber")
+	}
+}
+
+// publish sends m and waits for its acknowledgement.
+func publish(ctx context.Context, c sim.Conversation, m *sim.Message) sim.Outcome {
+	if outcome := c.Publish(m); outcome != sim.OK {
+		return outcome
+	}
+	deadline, _ := ctx.Deadline()
+	for ctx.Err() == nil {
+		switch e := c.Wait(deadline); e.Kind {
+		case sim.EventAcked:
+			return sim.OK
+		case sim.EventFailed, sim.EventDown:
+			return e.Outcome
+		}
+	}
+	return sim.AppUnknown
+}
+
+// remaining is most of the time until ctx's deadline, which it has: a dialer that gives up by itself
+// knows why.
+func remaining(ctx context.Context) sim.Duration {
+	deadline, _ := ctx.Deadline()
+	return sim.Duration(time.Until(deadline) * 9 / 10)
+}
+
+// advise says what outcome most likely means for whoever set up the target.
+func advise(ctx context.Context, channel sim.Channel, endpoint string, outcome sim.Outcome) error {
+	switch outcome {
+	case sim.DNSFailure:
+		return fmt.Errorf("no such host: is %q spelled right?", endpoint)
+	case sim.TCPRefused, sim.CoAPUnreachable:
+		return fmt.Errorf("nothing listens at %s: start the target, or correct the address", endpoint)
+	case sim.TCPTimeout, sim.TCPUnreachable:
+		return fmt.Errorf("%s cannot be reached (%s): is the address right, and is there a firewall?", endpoint, outcome)
+	case sim.MQTTConnackTimeout, sim.MQTTMalformed, sim.TCPClosed, sim.TCPReset:
+		return fmt.Errorf("something listens at %s and does not speak MQTT (%s): is it the right port, without TLS?",
+			endpoint, outcome)
+	case sim.MQTTBadCredentials, sim.MQTTNotAuthorized:
+		return fmt.Errorf("%s wants credentials, which this version cannot give", endpoint)
+	case sim.CoAPTimeout:
+		return fmt.Errorf("%s does not answer a ping: does a CoAP server run there, and is there a firewall?", endpoint)
+	case sim.AppUnknown:
+		return fmt.Errorf("%s had not answered: %w", endpoint, context.Cause(ctx))
+	}
+	return fmt.Errorf("no %s conversation with %s: %s", channel, endpoint, outcome.Class())
+}

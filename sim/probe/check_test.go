@@ -1,0 +1,137 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// hook breaks a broker in ways that only a round trip finds.
+type hook struct {
+	mochi.HookBase
+	refuse, mute bool
+}
+
+func (h *hook) Provides(b byte) bool {
+	return b == mochi.OnSubscribe || b == mochi.OnPublish
+}
+
+func (h *hook) OnSubscribe(_ *mochi.Client, pk packets.Packet) packets.Packet {
+	if h.refuse {
+		for i := range pk.Filters {
+			pk.Filters[i].Filter = "#/not/a/filter" // makes mochi's SUBACK a failure
+		}
+	}
+	return pk
+}
+
+func (h *hook) OnPublish(_ *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	if h.mute {
+		return pk, packets.CodeSuccessIgnore // acknowledged, delivered to nobody
+	}
+	return pk, nil
+}
+
+func TestCheck(t *testing.T) {
+	healthy := startBroker(t, "127.0.0.1:0")
+	refusing, muting := startBroker(t, "127.0.0.1:0"), startBroker(t, "127.0.0.1:0")
+	for b, h := range map[*broker]*hook{refusing: {refuse: true}, muting: {mute: true}} {
+		if err := b.AddHook(h, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
+	dead, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = dead.Close()
+	pinged := coapServer(t, true)
+	deaf := coapServer(t, false)
+
+	cases := []struct {
+		name string
+		at   sim.Endpoints
+		want string // in the error; "" is none
+	}{
+		{"nothing to check", sim.Endpoints{}, ""},
+		{"all healthy", sim.Endpoints{MQTT: []string{healthy.address, healthy.address}, CoAP: []string{pinged}}, ""},
+		{"dead", sim.Endpoints{MQTT: []string{healthy.address, dead.Addr().String()}},
+			"nothing listens at " + dead.Addr().String()},
+		{"not MQTT", sim.Endpoints{MQTT: []string{silent.Addr().String()}}, "does not speak MQTT"},
+		{"no subscriptions", sim.Endpoints{MQTT: []string{refusing.address}}, "but not a subscription"},
+		{"no delivery", sim.Endpoints{MQTT: []string{muting.address}}, "never reached its subscriber"},
+		{"no CoAP", sim.Endpoints{CoAP: []string{deaf}}, "does not answer a ping"},
+		{"no CoAP port", sim.Endpoints{CoAP: []string{dead.Addr().String()}}, "nothing listens at"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(context.Background(), 8*time.Second)
+			defer cancel()
+			err := Check(ctx, c.at)
+			var sick *sim.NotHealthy
+			switch {
+			case c.want == "" && err != nil:
+				t.Error(err)
+			case c.want != "" && (!errors.As(err, &sick) || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if ids := healthy.sessions(); len(ids) != 0 {
+			t.Errorf("left behind: %v", ids)
+		}
+	})
+}
+
+func TestCheckIsInterrupted(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	begin := time.Now()
+	if err := Check(ctx, sim.Endpoints{MQTT: []string{silent.Addr().String()}}); err == nil ||
+		time.Since(begin) > checkTimeout/2 {
+		t.Errorf("after %v: %v", time.Since(begin), err)
+	}
+}
+
+// coapServer is a socket that answers pings with RST, or nothing.
+func coapServer(t *testing.T, pong bool) string {
+	t.Helper()
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	go func() {
+		b := make([]byte, 1500)
+		for {
+			n, from, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			if pong && n == 4 && b[0] == 0x40 && b[1] == 0 {
+				_, _ = c.WriteTo([]byte{0x70, 0, b[2], b[3]}, from)
+			}
+		}
+	}()
+	return c.LocalAddr().String()
+}

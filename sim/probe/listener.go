@@ -1,0 +1,108 @@
+package probe
+
+import (
+	"time"
+
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// recentSize is how many messages back a redelivery is recognised. A broker redelivers what was on
+// its way and not acknowledged: 65,535 messages at most, by the packet identifiers.
+const recentSize = 65_536
+
+// listener is what a Probe knows of one endpoint. The subscription calls its methods, one at a time
+// and from one goroutine after the other.
+type listener struct {
+	probe    *Probe
+	index    int
+	endpoint string
+
+	wasUp  bool
+	losses int // connections that were lost; it changes between two connections only
+	recent recent
+}
+
+// message takes what the broker delivered. The copy that a resumed session brings because our
+// acknowledgement of the first was lost says nothing about the target: it has the DUP flag, which is
+// this delivery's own (MQTT-3.3.1-3), and the first copy came in an earlier connection.
+func (l *listener) message(_ string, payload []byte, at time.Time, dup bool) {
+	p := l.probe
+	s, ok := sim.FindStamp(payload)
+	var kind *uint64
+	switch {
+	case !ok:
+		kind = &p.stats.Unstamped
+	case !p.ours(s, l.index, len(p.Endpoints.MQTT)):
+		kind = &p.stats.Foreign
+	case l.recent.seen(key{s.Fleet, s.Device, s.Seq}, l.losses) && dup:
+		kind = &p.stats.Redelivered
+	default:
+		kind = &p.stats.Seen
+		p.Witness.See(sim.Sighting{Stamp: s, At: p.Clock.Now() - time.Since(at)})
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	*kind++
+	p.last = time.Now()
+}
+
+func (l *listener) up(resumed bool) {
+	p := l.probe
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = time.Now()
+	if !l.wasUp {
+		l.wasUp = true
+		if p.missing--; p.missing == 0 {
+			close(p.ready)
+		}
+		return
+	}
+	for i := range p.outages {
+		if o := &p.outages[i]; o.Lasts && o.Endpoint == l.endpoint {
+			o.To, o.Lasts, o.Resumed = p.Clock.Now(), false, resumed
+		}
+	}
+}
+
+func (l *listener) down(error) {
+	l.losses++
+	p := l.probe
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.outages = append(p.outages, Outage{Endpoint: l.endpoint, From: p.Clock.Now(), Lasts: true})
+}
+
+// key names a message within a run.
+type key struct {
+	fleet  uint16
+	device sim.Ordinal
+	seq    uint32
+}
+
+// recent remembers the last recentSize messages. The zero value is ready.
+type recent struct {
+	after map[key]int // how many connections had been lost when the last copy came
+	ring  []key
+	next  int
+}
+
+// seen records k and reports whether it is known from an earlier connection.
+func (r *recent) seen(k key, losses int) bool {
+	if before, ok := r.after[k]; ok {
+		r.after[k] = losses
+		return before < losses
+	}
+	if r.after == nil {
+		r.after = make(map[key]int)
+	}
+	if len(r.ring) < recentSize {
+		r.ring = append(r.ring, k)
+	} else {
+		delete(r.after, r.ring[r.next])
+		r.ring[r.next] = k
+		r.next = (r.next + 1) % recentSize
+	}
+	r.after[k] = losses
+	return false
+}

@@ -1,0 +1,345 @@
+package probe
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/hooks/auth"
+	"github.com/mochi-mqtt/server/v2/listeners"
+
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// broker is a mochi broker at an address that it keeps.
+type broker struct {
+	*mochi.Server
+	address string
+}
+
+func startBroker(t *testing.T, address string) *broker {
+	t.Helper()
+	caps := mochi.NewDefaultServerCapabilities()
+	s := mochi.New(&mochi.Options{Logger: slog.New(slog.DiscardHandler), InlineClient: true, Capabilities: caps})
+	if err := s.AddHook(new(auth.AllowHook), nil); err != nil {
+		t.Fatal(err)
+	}
+	l := listeners.NewTCP(listeners.Config{ID: "t", Address: address})
+	if err := s.AddListener(l); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Serve(); err != nil {
+		t.Fatal(err)
+	}
+	b := &broker{s, l.Address()}
+	t.Cleanup(b.stop)
+	return b
+}
+
+func (b *broker) stop() {
+	if b.Server != nil {
+		_ = b.Close()
+		b.Server = nil
+	}
+}
+
+// sessions are the clients that the broker knows, connected or not, without its own.
+func (b *broker) sessions() (ids []string) {
+	for id := range b.Clients.GetAll() {
+		if id != mochi.InlineClientId {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (b *broker) say(t *testing.T, topic, payload string) {
+	t.Helper()
+	if err := b.Publish(topic, []byte(payload), false, 1); err != nil {
+		t.Error(err)
+	}
+}
+
+type clock struct{ t0 time.Time }
+
+func (c clock) Now() sim.Instant { return time.Since(c.t0) }
+
+type witness struct {
+	mu    sync.Mutex
+	seen  map[sim.Stamp]int
+	wrong int
+	clock clock
+}
+
+func (w *witness) See(s sim.Sighting) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen[s.Stamp]++
+	if s.Stored || s.At < 0 || s.At > w.clock.Now() {
+		w.wrong++
+	}
+}
+
+func (w *witness) count(s sim.Stamp) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.seen[s]
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for until := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatalf("never happened: %s", what)
+		}
+	}
+}
+
+const run = 0xCAFE
+
+func newProbe(endpoints ...string) (*Probe, *witness) {
+	w := &witness{seen: make(map[sim.Stamp]int), clock: clock{time.Now()}}
+	coap := mqttFleet("rooms", "rooms/{id}")
+	coap.Bindings[0].Channel = sim.ChannelCoAP
+	plan := &sim.Plan{Fleets: []sim.Fleet{mqttFleet("m", "m/{id}"), coap, mqttFleet("n", "n/{id}/t")}}
+	return &Probe{Plan: plan, RunID: run, Endpoints: sim.Endpoints{MQTT: endpoints}, Witness: w, Clock: w.clock}, w
+}
+
+// start runs p until the returned function is called, and waits until it is ready.
+func start(t *testing.T, p *Probe) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	select {
+	case <-p.Ready():
+	case err := <-ended:
+		ended <- nil
+		t.Fatal(err)
+	}
+	return stop
+}
+
+func stamped(fleet uint16, device, seq int) (sim.Stamp, string) {
+	s := sim.Stamp{Run: run, Fleet: fleet, Device: sim.Ordinal(device), Seq: uint32(seq), Due: time.Second}
+	return s, "<" + string(s.Append(nil)) + ">"
+}
+
+func TestProbeSeesWhatIsOurs(t *testing.T) {
+	b := startBroker(t, "127.0.0.1:0")
+	p, w := newProbe(b.address)
+	stop := start(t, p)
+	const n = 200
+	for i := range n {
+		_, text := stamped(0, i%10, i)
+		b.say(t, "m/"+strconv.Itoa(i%10), text)
+		_, text = stamped(2, i%10, i)
+		b.say(t, "n/x/t", text)
+	}
+	twice, text := stamped(0, 3, n)
+	b.say(t, "m/3", text) // the target duplicates: two sightings
+	b.say(t, "m/3", text)
+	b.say(t, "m/3", "hello")
+	for _, foreign := range []sim.Stamp{
+		{Run: run + 1}, {Run: run, Fleet: 1}, {Run: run, Fleet: 3}, {Run: run, Device: 10},
+	} {
+		b.say(t, "m/3", string(foreign.Append(nil)))
+	}
+	_, text = stamped(0, 1, 1)
+	b.say(t, "elsewhere/3", text)
+	want := Stats{Seen: 2*n + 2, Unstamped: 1, Foreign: 4}
+	eventually(t, "all came", func() bool { return p.Stats() == want })
+	if err := p.Drain(t.Context(), 20*time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	if p.Stats() != want || w.count(twice) != 2 || w.wrong != 0 || len(w.seen) != 2*n+1 {
+		t.Errorf("%+v, %d distinct, %d wrong", p.Stats(), len(w.seen), w.wrong)
+	}
+	if ids := b.sessions(); len(ids) != 1 || ids[0] != "myriad-probe-0000cafe-0" {
+		t.Errorf("sessions %v", ids)
+	}
+	stop()
+	eventually(t, "no session is left", func() bool { return len(b.sessions()) == 0 })
+	if len(p.Outages()) != 0 {
+		t.Errorf("outages %+v", p.Outages())
+	}
+}
+
+func TestProbeOfSeveralEndpoints(t *testing.T) {
+	a, b := startBroker(t, "127.0.0.1:0"), startBroker(t, "127.0.0.1:0")
+	p, w := newProbe(a.address, b.address)
+	start(t, p)
+	for device := range 10 { // as a cluster: everything comes from both
+		_, text := stamped(0, device, 0)
+		a.say(t, "m/x", text)
+		b.say(t, "m/x", text)
+	}
+	eventually(t, "all came", func() bool { return p.Stats() == Stats{Seen: 10, Foreign: 10} })
+	for device := range 10 {
+		if s, _ := stamped(0, device, 0); w.count(s) != 1 {
+			t.Errorf("device %d: seen %d times", device, w.count(s))
+		}
+	}
+}
+
+func TestProbeOutlivesTheBroker(t *testing.T) {
+	b := startBroker(t, "127.0.0.1:0")
+	p, w := newProbe(b.address)
+	stop := start(t, p)
+	for round := range 3 {
+		b.stop()
+		eventually(t, "an outage", func() bool { return len(p.Outages()) == round+1 })
+		if o := p.Outages()[round]; !o.Lasts || o.Endpoint != b.address || o.To < o.From {
+			t.Errorf("while it lasts: %+v", o)
+		}
+		again := startBroker(t, b.address)
+		eventually(t, "the outage ends", func() bool { return !p.Outages()[round].Lasts })
+		if o := p.Outages()[round]; o.Resumed || o.To <= o.From || o.To > w.clock.Now() {
+			t.Errorf("afterwards: %+v", o)
+		}
+		s, text := stamped(0, 1, round)
+		again.say(t, "m/1", text)
+		eventually(t, "the subscription works", func() bool { return w.count(s) == 1 })
+		b = again
+	}
+	b.stop() // and Run ends although the broker is down
+	eventually(t, "an outage", func() bool { return len(p.Outages()) == 4 })
+	stop()
+}
+
+// The probe's own connection breaks, the broker lives: what it delivers meanwhile is not lost, and what
+// it delivers twice because of us is not a duplicate.
+func TestProbeResumesItsSession(t *testing.T) {
+	b := startBroker(t, "127.0.0.1:0")
+	link := startLink(t, b.address)
+	p, w := newProbe(link.address)
+	start(t, p)
+	first, text := stamped(0, 1, 0)
+	link.muteUp() // the PUBACK of what follows never arrives
+	b.say(t, "m/1", text)
+	eventually(t, "the first came", func() bool { return w.count(first) == 1 })
+	link.cut(true)
+	eventually(t, "an outage", func() bool { return len(p.Outages()) == 1 })
+	const n = 50
+	for i := 1; i <= n; i++ {
+		_, text := stamped(0, 1, i)
+		b.say(t, "m/1", text)
+	}
+	link.cut(false)
+	eventually(t, "the rest came", func() bool { return p.Stats().Seen == n+1 })
+	eventually(t, "and the first again", func() bool { return p.Stats().Redelivered == 1 })
+	if o := p.Outages()[0]; !o.Resumed || o.Lasts {
+		t.Errorf("outage %+v", o)
+	}
+	for i := range n + 1 {
+		if s, _ := stamped(0, 1, i); w.count(s) != 1 {
+			t.Errorf("%d: seen %d times", i, w.count(s))
+		}
+	}
+}
+
+func TestProbeWithNothingToSee(t *testing.T) {
+	for _, p := range []*Probe{
+		{Plan: &sim.Plan{}, Endpoints: sim.Endpoints{MQTT: []string{"127.0.0.1:1"}}},
+		{Plan: &sim.Plan{Fleets: []sim.Fleet{mqttFleet("m", "m/{id}")}}},
+	} {
+		start(t, p)()
+	}
+}
+
+func TestProbeNeverUp(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = free.Close()
+	p, _ := newProbe(free.Addr().String())
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := p.Run(ctx); err == nil {
+		t.Error("no error")
+	}
+	select {
+	case <-p.Ready():
+		t.Error("ready")
+	default:
+	}
+}
+
+func TestDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _ := newProbe("x")
+		p.prepare()
+		l := &listener{probe: p}
+		time.Sleep(time.Hour)
+		go func() {
+			for range 5 {
+				time.Sleep(900 * time.Millisecond)
+				l.message("", []byte("x"), time.Now(), false)
+			}
+		}()
+		begin := time.Now()
+		if err := p.Drain(t.Context(), time.Second); err != nil || time.Since(begin) != 5500*time.Millisecond {
+			t.Errorf("drained after %v: %v", time.Since(begin), err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		begin = time.Now()
+		if err := p.Drain(ctx, time.Second); err == nil || time.Since(begin) != 300*time.Millisecond {
+			t.Errorf("gave up after %v: %v", time.Since(begin), err)
+		}
+	})
+}
+
+func TestRecent(t *testing.T) {
+	var r recent
+	k := func(i int) key { return key{1, sim.Ordinal(i % 7), uint32(i)} }
+	for i := range 2*recentSize + 5 {
+		if r.seen(k(i), 0) {
+			t.Fatalf("%d is new", i)
+		}
+	}
+	if len(r.after) != recentSize || len(r.ring) != recentSize {
+		t.Fatalf("%d remembered, %d in the ring", len(r.after), len(r.ring))
+	}
+	newest, oldest, forgotten := 2*recentSize+4, recentSize+5, recentSize+4
+	for _, c := range []struct {
+		i, losses int
+		want      bool
+	}{{newest, 0, false}, {newest, 1, true}, {newest, 1, false}, {oldest, 1, true}, {forgotten, 1, false}} {
+		if got := r.seen(k(c.i), c.losses); got != c.want {
+			t.Errorf("%d after %d losses: %v", c.i, c.losses, got)
+		}
+	}
+}
+
+type nobody struct{}
+
+func (nobody) See(sim.Sighting) {}
+
+func BenchmarkMessage(b *testing.B) {
+	p, _ := newProbe("x")
+	p.Witness = nobody{}
+	p.Plan.Fleets[0].Count = 10_000
+	l := &listener{probe: p}
+	payload := make([]byte, 0, 200)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		s := sim.Stamp{Run: run, Device: sim.Ordinal(i % 10_000), Seq: uint32(i / 10_000)}
+		payload = s.Append(append(payload[:0], `{"id":"meters-7","temperature":21.4,"_m":"`...))
+		l.message("m/7", payload, time.Now(), false)
+	}
+}
