@@ -91,9 +91,8 @@ func (c *conversation) block(deadline time.Time) bool {
 	if !tick.IsZero() && (until.IsZero() || tick.Before(until)) {
 		until = tick
 	}
-	// The deadline is set only if it changed. That is safe: an Interrupt may have moved it since,
-	// but then the flag is up, or an earlier Wait took the flag down and the Read below times out
-	// early; both disarm.
+	// The deadline is set only if it changed. An Interrupt may have moved it since, even one whose
+	// flag an earlier Wait took down; then the Read times out before its time, and that disarms.
 	if !c.armed || !c.readBy.Equal(until) {
 		if err := c.conn.SetReadDeadline(until); err != nil {
 			c.fail(OutcomeOf(err))
@@ -125,11 +124,7 @@ func (c *conversation) block(deadline time.Time) bool {
 }
 
 func (c *conversation) takeInterrupt() bool {
-	if !c.interrupted.Load() || !c.interrupted.Swap(false) {
-		return false
-	}
-	c.armed = false
-	return true
+	return c.interrupted.Load() && c.interrupted.Swap(false) // the cheap look first
 }
 
 // tick is when keep-alive has something to do next; zero is never.

@@ -3,6 +3,7 @@ package mqtt
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -120,10 +121,10 @@ func TestLimits(t *testing.T) {
 		<-ended
 	})
 	synctest.Test(t, func(t *testing.T) {
-		props := packets.Properties{MaximumQosFlag: true, MaximumQos: 0}
+		props := packets.Properties{ReceiveMaximum: 50, MaximumQosFlag: true, MaximumQos: 0}
 		c, ended := dialed(t, sim.Binding{Version: "5"}, props, func(p *peer) { p.read() })
-		if o := c.Publish(&sim.Message{QoS: 1, Topic: "t"}); o != sim.MQTTPubackError {
-			t.Error(o)
+		if o := c.Publish(&sim.Message{QoS: 1, Topic: "t"}); o != sim.MQTTPubackError || c.Room() != 20 {
+			t.Errorf("%v, room %d", o, c.Room())
 		}
 		c.Close(true)
 		<-ended
@@ -263,6 +264,7 @@ func TestServerDisconnects(t *testing.T) {
 		{"5", []byte{0xE0, 0}, sim.MQTTDisconnected},
 		{"5", []byte{0xE0, 1, 0x8B}, sim.MQTTDisconnected},
 		{"5", []byte{0xE0, 2, 0x8E, 0}, sim.MQTTTakenOver},
+		{"5", []byte{0xE0, 1, 0x8E, 0x40, 2, 0, 2}, sim.MQTTTakenOver}, // an answer behind the last word
 		{"5", []byte{0xE0, 1, 0x89}, sim.MQTTServerBusy},
 		{"5", []byte{0xE0, 7, 0x9F, 5, 0x1F, 0, 2, 'n', 'o', 0x40}, sim.MQTTServerBusy},
 		{"5", []byte{0xE0, 3, 0x8E, 1, 0x7E}, sim.MQTTMalformed},
@@ -276,9 +278,11 @@ func TestServerDisconnects(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, ended := dialed(t, sim.Binding{Version: test.version}, packets.Properties{}, func(p *peer) {
 					p.expect(packets.Publish)
+					p.expect(packets.Publish)
 					p.write(append([]byte{0x40, 2, 0, 1}, test.raw...)...)
 				})
 				publish(t, c, 0, 1)
+				publish(t, c, 1, 1)
 				wantEvent(t, c.Wait(after(time.Second)), sim.EventAcked, 0, sim.OK)
 				for range 2 {
 					wantEvent(t, c.Wait(after(time.Second)), sim.EventDown, 0, test.want)
@@ -334,4 +338,21 @@ func TestWriteFails(t *testing.T) {
 		wantEvent(t, c.Wait(after(time.Second)), sim.EventDown, 0, sim.TCPClosed)
 		c.Close(false)
 	})
+}
+
+// After a failed write what was already read still counts, and nothing is written any more.
+func TestAnswersAfterFailedWrite(t *testing.T) {
+	conn := &failing{broken: new(bool)}
+	c := established(&Dialer{}, conn)
+	publish(t, c, 0, 1)
+	publish(t, c, 1, 1)
+	command := []byte{0x32, 5, 0, 1, 't', 0, 9}
+	conn.in = slices.Concat([]byte{0x40, 2, 0, 1}, command, command, []byte{0x40, 2, 0, 2})
+	*conn.broken = true
+	wantEvent(t, c.Wait(after(time.Hour)), sim.EventAcked, 0, sim.OK)
+	wantEvent(t, c.Wait(after(time.Hour)), sim.EventAcked, 1, sim.OK)
+	wantEvent(t, c.Wait(after(time.Hour)), sim.EventDown, 0, sim.LocalOther)
+	if conn.failed != 1 {
+		t.Errorf("%d failed writes", conn.failed)
+	}
 }

@@ -180,10 +180,12 @@ func FuzzConversation(f *testing.F) {
 type failing struct {
 	memory
 	broken *bool
+	failed int
 }
 
 func (f *failing) Write(p []byte) (int, error) {
 	if *f.broken {
+		f.failed++
 		return 0, errors.New("broken")
 	}
 	return len(p), nil

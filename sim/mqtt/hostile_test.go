@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"bytes"
+	"io"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -93,6 +94,19 @@ func TestToleratedPeer(t *testing.T) {
 		c.Close(false)
 		<-ended
 	})
+}
+
+// What follows a packet too large for the inline buffer, in the same segment, is not lost with it.
+func TestBehindLargePacket(t *testing.T) {
+	big := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish}, TopicName: "cmd"}
+	for size := range 600 {
+		big.Payload = make([]byte, size)
+		c := established(&Dialer{}, &memory{in: encoded(4, big, puback(1, 0)), end: io.EOF})
+		publish(t, c, 0, 1)
+		if e := c.Wait(after(time.Hour)); e.Kind != sim.EventAcked {
+			t.Fatalf("payload of %d: %+v", size, e)
+		}
+	}
 }
 
 // A peer that never stops talking does not keep a device from its deadline or from keep-alive.

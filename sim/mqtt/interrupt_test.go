@@ -15,7 +15,7 @@ import (
 
 func TestInterrupt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, ended := dialed(t, sim.Binding{}, packets.Properties{}, func(p *peer) { p.read() })
+		c, ended := dialed(t, sim.Binding{KeepAlive: sim.Duration(time.Hour)}, packets.Properties{}, func(p *peer) { p.read() })
 		// Before the wait, twice: one wait returns, the next lasts.
 		c.Interrupt()
 		c.Interrupt()
@@ -35,6 +35,13 @@ func TestInterrupt(t *testing.T) {
 		if took := time.Since(began); took != 2*time.Second {
 			t.Errorf("took %v", took)
 		}
+		wantEvent(t, c.Wait(deadline), sim.EventNone, 0, sim.OK)
+		if !time.Now().Equal(deadline) {
+			t.Errorf("woke at %v, want %v", time.Now(), deadline)
+		}
+		// An Interrupt that was slow to move the deadline, its flag already taken.
+		deadline = after(30 * time.Second)
+		time.AfterFunc(time.Second, func() { c.conn.SetReadDeadline(time.Unix(1, 0)) })
 		wantEvent(t, c.Wait(deadline), sim.EventNone, 0, sim.OK)
 		if !time.Now().Equal(deadline) {
 			t.Errorf("woke at %v, want %v", time.Now(), deadline)
