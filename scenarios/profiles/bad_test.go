@@ -63,6 +63,7 @@ func badCases() []struct{ name, text string } {
 		{"an anchor", "models:\n  m: &base {encoding: json}\n"},
 		{"an alias", "models:\n  m: {encoding: json}\n  n: *m\n"},
 		{"a merge", "models:\n  m:\n    <<: {encoding: json}\n"},
+		{"a well of brackets", "models:\n  m: " + strings.Repeat("[", 1<<19)},
 		{"a tag", "models:\n  m: !thing {encoding: json}\n"},
 		// Models.
 		{"an empty model", "models:\n  m:\n"},

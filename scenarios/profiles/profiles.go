@@ -53,6 +53,7 @@ func (e *Error) Error() string { return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Li
 // Limits of what is read.
 const (
 	maxFile  = 1 << 20  // bytes of YAML
+	maxDepth = 100      // open brackets
 	maxCSV   = 64 << 20 // bytes
 	maxRows  = 1_000_000
 	maxCount = 10_000_000 // devices
