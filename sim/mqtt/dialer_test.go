@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -88,6 +89,8 @@ func TestDialAnswers(t *testing.T) {
 		{"5 busy", "5", []byte{0x20, 3, 0, 0x89, 0}, sim.MQTTServerBusy, 0x89},
 		{"5 rate", "5", []byte{0x20, 3, 0, 0x9F, 0}, sim.MQTTServerBusy, 0x9F},
 		{"5 banned", "5", []byte{0x20, 3, 0, 0x8A, 0}, sim.MQTTRefused, 0x8A},
+		{"5 long reason", "5", append([]byte{0x20, 0x96, 1, 0, 0x87, 0x92, 1, 0x1F, 0, 143}, strings.Repeat("x", 143)...),
+			sim.MQTTBadCredentials, 0x87},
 		{"5 legacy refusal", "5", []byte{0x20, 2, 0, 1}, sim.MQTTRefused, 1},
 		{"5 legacy success", "5", []byte{0x20, 2, 0, 0}, sim.MQTTMalformed, 0},
 		{"5 property cut", "5", []byte{0x20, 5, 0, 0, 2, 0x21, 0}, sim.MQTTMalformed, 0},
