@@ -46,7 +46,7 @@ func parseFeature(uri, text string, in folder, set map[string]string) (*feature,
 		rows: map[string]*messages.TableRow{}, scenes: map[string]*messages.Scenario{}}
 	doc, err := gherkin.ParseGherkinDocument(strings.NewReader(f.text), (&messages.Incrementing{}).NewId)
 	if err != nil {
-		return nil, grammar(uri, err)
+		return nil, grammar(uri, f.text, err)
 	}
 	f.doc = doc
 	doc.Uri = uri
@@ -217,7 +217,7 @@ func unresolved(p *pickleStep) string {
 }
 
 // grammar puts the parser's errors into plain words.
-func grammar(uri string, err error) Problems {
+func grammar(uri, text string, err error) Problems {
 	var ps Problems
 	re := regexp.MustCompile(`^\((\d+):(\d+)\): (.*)$`)
 	for line := range strings.Lines(err.Error()) {
@@ -228,6 +228,9 @@ func grammar(uri string, err error) Problems {
 		p := Problem{URI: uri}
 		p.Line, _ = strconv.Atoi(m[1])
 		p.Column, _ = strconv.Atoi(m[2])
+		if last := strings.Count(strings.TrimSuffix(text, "\n"), "\n") + 1; p.Line > last { // the end of the file
+			p.Line, p.Column = last, 0
+		}
 		p.Text, p.Hint = plain(m[3])
 		ps = append(ps, p)
 	}

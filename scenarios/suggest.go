@@ -8,8 +8,8 @@ import (
 
 // suggest is `did you mean "rooms"? ` when one of known is near word, else "".
 func suggest(word string, known []string) string {
+	word = strings.ToLower(cut(word, 100))
 	best, least := "", len([]rune(word))/2+1
-	word = strings.ToLower(word)
 	for _, k := range known {
 		d := distance([]rune(word), []rune(strings.ToLower(k)))
 		if len(word) > 2 && strings.HasPrefix(strings.ToLower(k), word) {
@@ -28,8 +28,17 @@ func suggest(word string, known []string) string {
 // many is the length from which a list is only shown when there is nothing to suggest.
 const many = 12
 
+// cut shortens text to about n letters: comparing takes time with the square of its length.
+func cut(text string, n int) string {
+	if r := []rune(text); len(r) > n {
+		return string(r[:n]) + "..."
+	}
+	return text
+}
+
 // quote puts text between marks that it does not contain.
 func quote(text string) string {
+	text = cut(text, 300)
 	if strings.Contains(text, `"`) {
 		return "`" + text + "`"
 	}
@@ -57,7 +66,7 @@ func known(word string, what string, names []string) string {
 
 // shape is a sentence without its values: what is left to compare.
 func shape(text string) []string {
-	text = regexp.MustCompile(`"[^"]*"`).ReplaceAllString(text, " § ")
+	text = regexp.MustCompile(`"[^"]*"`).ReplaceAllString(cut(text, 300), " § ")
 	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return unicode.IsSpace(r) || r == ':' })
 	for i, w := range words {
 		if strings.ContainsFunc(w, unicode.IsDigit) {
