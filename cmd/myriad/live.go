@@ -32,10 +32,11 @@ type live struct {
 	drawn bool
 	phase string
 	load  pace.Load
+	next  sim.Instant // of the next plain line
 }
 
 func newLive(w io.Writer, terminal, quiet bool, story *scenarios.Story) *live {
-	l := &live{w: w, terminal: terminal, quiet: quiet, story: story}
+	l := &live{w: w, terminal: terminal, quiet: quiet, story: story, next: plainEvery * time.Second}
 	if !quiet {
 		p := &story.Plan
 		fmt.Fprintf(w, "%s:%d  %s\n  %s devices, about %s, seed %d, plan %s\n", p.Story.URI, p.Story.Line, p.Story.Name,
@@ -50,7 +51,15 @@ func (l *live) event(e reports.Event) {
 	defer l.mu.Unlock()
 	switch sim.ActKind(e.Kind) {
 	case sim.ActPhaseStart, sim.ActPhaseRun, sim.ActPhaseEnd:
-		l.phase = phaseAfter(l.story, &e, l.phase)
+		if a := actOf(l.story, &e); a != nil && a.Kind != sim.ActPhaseEnd {
+			l.phase = a.Phase
+		} else {
+			l.phase = ""
+		}
+	case sim.ActLoad:
+		if a := actOf(l.story, &e); a != nil {
+			l.load = l.load.With(e.At, a.Load)
+		}
 	}
 	if l.quiet || e.Kind == "timeline-end" {
 		return
@@ -59,25 +68,14 @@ func (l *live) event(e reports.Event) {
 	fmt.Fprintf(l.w, "  %6.1fs  %s\n", e.At.Seconds(), e.Text)
 }
 
-// phaseAfter is the phase that the event leads to.
-func phaseAfter(s *scenarios.Story, e *reports.Event, now string) string {
+// actOf is the act that the event tells of.
+func actOf(s *scenarios.Story, e *reports.Event) *sim.Act {
 	for i := range s.Plan.Acts {
-		a := &s.Plan.Acts[i]
-		if a.Origin == e.Origin && a.Text == e.Text && a.Phase != "" {
-			if a.Kind == sim.ActPhaseEnd {
-				return ""
-			}
-			return a.Phase
+		if a := &s.Plan.Acts[i]; a.Origin == e.Origin && a.Text == e.Text && string(a.Kind) == e.Kind {
+			return a
 		}
 	}
-	return now
-}
-
-// loaded notes how the planned rate moves on.
-func (l *live) loaded(start sim.Instant, ramps []sim.Ramp) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.load = l.load.With(start, ramps)
+	return nil
 }
 
 // tick shows the state at the instant.
@@ -85,12 +83,12 @@ func (l *live) tick(at sim.Instant, s *rehearsed) {
 	if l.quiet {
 		return
 	}
-	second := int(at / time.Second)
-	if !l.terminal && (second == 0 || second%plainEvery != 0) {
-		return
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.terminal && at < l.next {
+		return
+	}
+	l.next = at - at%(plainEvery*time.Second) + plainEvery*time.Second
 	state := l.state(at, s)
 	if !l.terminal {
 		fmt.Fprint(l.w, "  "+render.LiveLine(state))
