@@ -25,6 +25,13 @@ func hole(s *stage, o sim.Ordinal, due sim.Instant) {
 func TestJudgeLost(t *testing.T) {
 	qos1, qos0 := byte(1), byte(0)
 	none := sim.Check{Kind: sim.CheckLost, Bound: sim.Exactly}
+	four, one, zero := none, none, none
+	four.Limit = 4
+	one.Bound, one.Limit = sim.AtMost, 1
+	zero.QoS = &qos0
+	share := func(limit float64, qos *byte) sim.Check {
+		return sim.Check{Kind: sim.CheckLost, Bound: sim.AtMost, Limit: limit, Share: true, QoS: qos}
+	}
 	holes := func(s *stage) {
 		for _, o := range []sim.Ordinal{4, 2, 9, 7} {
 			hole(s, o, 0)
@@ -38,10 +45,10 @@ func TestJudgeLost(t *testing.T) {
 	}{
 		"none":             {none, func(s *stage) { steady(s, 10) }, want{Passed, 0, 100, "messages", ""}},
 		"some":             {none, holes, want{Failed, 4, 104, "messages", "4 lost: meters-2, meters-4, meters-7, ..."}},
-		"as many as said":  {sim.Check{Kind: sim.CheckLost, Bound: sim.Exactly, Limit: 4}, holes, want{Passed, 4, 104, "messages", "4 lost"}},
-		"a share of QoS 1": {sim.Check{Kind: sim.CheckLost, Bound: sim.AtMost, Limit: 0.03, Share: true, QoS: &qos1}, holes, want{Failed, 400.0 / 104, 104, "%", "4 lost"}},
-		"a larger share":   {sim.Check{Kind: sim.CheckLost, Bound: sim.AtMost, Limit: 0.04, Share: true}, holes, want{Passed, 400.0 / 104, 104, "%", "4 lost"}},
-		"no such QoS":      {sim.Check{Kind: sim.CheckLost, Bound: sim.Exactly, QoS: &qos0}, holes, want{NotJudged, 0, 0, "", "no such message was sent"}},
+		"as many as said":  {four, holes, want{Passed, 4, 104, "messages", "4 lost"}},
+		"a share of QoS 1": {share(0.03, &qos1), holes, want{Failed, 400.0 / 104, 104, "%", "4 lost"}},
+		"a larger share":   {share(0.04, nil), holes, want{Passed, 400.0 / 104, 104, "%", "4 lost"}},
+		"no such QoS":      {zero, holes, want{NotJudged, 0, 0, "", "no such message was sent"}},
 		"nothing sent":     {none, func(*stage) {}, want{NotJudged, 0, 0, "", "no such message was sent"}},
 		"nobody watches": {none, func(s *stage) {
 			steady(s, 10)
@@ -55,7 +62,7 @@ func TestJudgeLost(t *testing.T) {
 			steady(s, 10)
 			hole(s, 3, s.in.Length+30*time.Second-500*ms)
 		}, want{NotJudged, 0, 101, "messages", "1 messages were acknowledged so late"}},
-		"an unsettled tail that does not matter": {sim.Check{Kind: sim.CheckLost, Bound: sim.AtMost, Limit: 1}, func(s *stage) {
+		"an unsettled tail that does not matter": {one, func(s *stage) {
 			steady(s, 10)
 			hole(s, 3, s.in.Length+30*time.Second-500*ms)
 		}, want{Passed, 0, 101, "messages", "1 unsettled"}},

@@ -41,9 +41,13 @@ func TestJudgeLatency(t *testing.T) {
 			sim.Check{Kind: sim.CheckLatency, Metric: sim.OpEndToEnd, Quantile: 0.9, Bound: sim.Below, Limit: 1},
 			climbing, want{Passed, 0.05399, 6000, "s", ""},
 		},
-		"phase with edges inside seconds": {check(sim.QuantileMax, sim.Below, 0.0208, phase), peak, want{Passed, 0.02074, 1050, "s", ""}},
-		"phase that never was":            {check(0.5, sim.Below, 1, phase), climbing, want{NotJudged, 0, 0, "", `"peak" never began`}},
-		"last":                            {check(0.5, sim.AtMost, 0.06, last), climbing, want{Passed, math.NaN(), 1000, "s", ""}},
+		"phase with edges inside seconds": {
+			check(sim.QuantileMax, sim.Below, 0.0208, phase), peak, want{Passed, 0.02074, 1050, "s", ""},
+		},
+		"phase that never was": {
+			check(0.5, sim.Below, 1, phase), climbing, want{NotJudged, 0, 0, "", `"peak" never began`},
+		},
+		"last": {check(0.5, sim.AtMost, 0.06, last), climbing, want{Passed, math.NaN(), 1000, "s", ""}},
 		"the worst interval": {
 			check(0.9, sim.AtMost, 0.05, every), climbing, want{Failed, math.NaN(), 1000, "s", "50s-60s"},
 		},

@@ -137,6 +137,10 @@ func (j *judge) recovery(f *Finding) {
 		f.skip("phase %q never began", f.Check.Phase)
 		return
 	}
+	if len(j.in.Fold.gauges) == 0 {
+		f.skip("the backlog was not recorded")
+		return
+	}
 	within := f.Check.Within.D()
 	horizon := min(j.in.Length, max(p.End, p.Start+within))
 	at, why := j.wellSince(p.Start, horizon)

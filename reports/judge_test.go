@@ -179,8 +179,10 @@ func TestInvalid(t *testing.T) {
 		why  string
 	}{
 		{"nothing wrong", func(*stage) {}, Passed, ""},
-		{"out of descriptors", func(s *stage) { s.fail(sim.OpConnect, sim.LocalDescriptors, 0, 2) }, Invalid, "out of descriptors, 2 times"},
-		{"a refused connection is the target's", func(s *stage) { s.fail(sim.OpConnect, sim.TCPRefused, 0, 2) }, Passed, ""},
+		{"out of descriptors", func(s *stage) {
+			s.fail(sim.OpConnect, sim.LocalDescriptors, 0, 2)
+		}, Invalid, "out of descriptors, 2 times"},
+		{"a refused one is the target's", func(s *stage) { s.fail(sim.OpConnect, sim.TCPRefused, 0, 2) }, Passed, ""},
 		{"late", func(s *stage) { late(s, 300*ms) }, Invalid, "p99 of its lag is 300."},
 		{"not so late", func(s *stage) { late(s, 240*ms) }, Passed, ""},
 		{"the story allows it", func(s *stage) {
@@ -204,7 +206,8 @@ func TestInvalid(t *testing.T) {
 			s := newStage(t, nil)
 			tt.play(s)
 			r := s.build()
-			if r.Verdict != tt.want || !strings.Contains(strings.Join(r.Reasons, "\n"), tt.why) || tt.why == "" && len(r.Reasons) > 0 {
+			reasons := strings.Join(r.Reasons, "\n")
+			if r.Verdict != tt.want || !strings.Contains(reasons, tt.why) || tt.why == "" && reasons != "" {
 				t.Errorf("%s, %q; want %s, %q", r.Verdict, r.Reasons, tt.want, tt.why)
 			}
 		})
@@ -218,8 +221,11 @@ func TestJudgeSettled(t *testing.T) {
 		settled map[int]Settling
 		want    want
 	}{
-		"settled":    {map[int]Settling{0: {In: 4 * time.Second}}, want{Passed, 4, 20, "s", ""}},
-		"never":      {map[int]Settling{0: {In: 10 * time.Second, Reason: "3 devices are not connected"}}, want{Failed, 10, 20, "s", "3 devices"}},
+		"settled": {map[int]Settling{0: {In: 4 * time.Second}}, want{Passed, 4, 20, "s", ""}},
+		"never": {
+			map[int]Settling{0: {In: 10 * time.Second, Reason: "3 devices are not connected"}},
+			want{Failed, 10, 20, "s", "3 devices"},
+		},
 		"never came": {nil, want{NotJudged, 0, 0, "", "before it came"}},
 	} {
 		t.Run(name, func(t *testing.T) {

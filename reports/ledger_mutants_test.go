@@ -15,8 +15,16 @@ type ledgerMutant struct{ name, file, old, new string }
 func ledgerMutants() []ledgerMutant {
 	return []ledgerMutant{
 		{"duplicates are ignored", "receipt.go", "r.duplicated[c]++", "_ = c"},
-		{"duplicates of both channels add up", "settle.go", "max(far.duplicated[received], far.duplicated[stored])", "far.duplicated[received] + far.duplicated[stored]"},
-		{"a copy stored is a copy received", "ledger.go", "c, op = stored, sim.OpStorage", "c, op = received, sim.OpStorage"},
+		{
+			"duplicates of both channels add up", "settle.go",
+			"max(far.duplicated[received], far.duplicated[stored])",
+			"far.duplicated[received] + far.duplicated[stored]",
+		},
+		{
+			"a copy stored is a copy received", "ledger.go",
+			"c, op = stored, sim.OpStorage",
+			"c, op = received, sim.OpStorage",
+		},
 		{"order is that of neighbours", "receipt.go", "any && seq < highest", "any && seq+1 == highest"},
 		{"order is not watched", "receipt.go", "r.reordered[c]++", "_ = any"},
 		{"what came too early counts as seen", "receipt.go", "if seq >= due {", "if seq >= due && false {"},
@@ -26,12 +34,24 @@ func ledgerMutants() []ledgerMutant {
 		{"unknown is forgotten", "settle.go", "t.Unknown += n", "_ = n"},
 		{"QoS 0 is never lost", "settle.go", "!m.in(inAcked | inSent0)", "!m.in(inAcked)"},
 		{"phantoms are ignored", "settle.go", "m.in(inPhantom) || m.in(inSeen) && !m.in(inSent)", "false"},
-		{"phantoms are only what came early", "settle.go", "m.in(inPhantom) || m.in(inSeen) && !m.in(inSent)", "m.in(inPhantom)"},
+		{
+			"phantoms are only what came early", "settle.go",
+			"m.in(inPhantom) || m.in(inSeen) && !m.in(inSent)",
+			"m.in(inPhantom)",
+		},
 		{"a phantom raises the highest seen", "settle.go", "if m.in(inSent) && m.in(inSeen) {", "if m.in(inSeen) {"},
-		{"what lies below the highest seen may be on its way", "settle.go", "m.in(inFresh) && (!any || lo > highest)", "m.in(inFresh) && (!any || highest >= 0)"},
+		{
+			"what lies below the highest seen may be on its way", "settle.go",
+			"m.in(inFresh) && (!any || lo > highest)",
+			"m.in(inFresh) && (!any || highest >= 0)",
+		},
 		{"the tail is always lost", "settle.go", "m.in(inFresh) && (!any || lo > highest)", "any && highest < lo && false"},
 		{"the tail is always unsettled", "settle.go", "m.in(inFresh) && (!any || lo > highest)", "!any || lo > highest"},
-		{"the tail forgets when it was sent at QoS 0", "account.go", "if a.sent[qos].Add(seq) && qos == 0 {", "if a.sent[qos].Add(seq) && false {"},
+		{
+			"the tail forgets when it was sent at QoS 0", "account.go",
+			"if a.sent[qos].Add(seq) && qos == 0 {",
+			"if a.sent[qos].Add(seq) && false {",
+		},
 		{"an answer to nothing is an answer", "account.go", "a.sent[1].Has(seq) && a.acked.Add(seq)", "a.acked.Add(seq)"},
 		{"what was sent can be dropped", "account.go", "!a.sent[0].Has(seq) && !a.sent[1].Has(seq)", "true"},
 		{"stored is not delivered", "settle.go", "case m.in(inSeen):", "case m.in(inReceived):"},
@@ -50,7 +70,8 @@ func TestLedgerMutants(t *testing.T) {
 		t.Skip("it builds the package once per mutant")
 	}
 	run := func(t *testing.T, overlay string) (output string, passed bool) {
-		cmd := exec.Command("go", "test", "-short", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-run", "^TestLedgerOracle$", ".")
+		cmd := exec.Command("go", "test", "-short", "-vet=off", "-ldflags=-s -w", "-overlay", overlay,
+			"-run", "^TestLedgerOracle$", ".")
 		out, err := cmd.CombinedOutput()
 		return string(out), err == nil
 	}

@@ -132,16 +132,6 @@ func (c counts) dense() *hdrhistogram.Histogram {
 	return h
 }
 
-// to adds c, of scale from, to a histogram of another scale.
-func (c counts) to(from, other scale) counts {
-	d := make(counts, len(c))
-	for i, n := range c {
-		lo, _ := from.bounds(i)
-		d[other.index(lo)] += n
-	}
-	return d
-}
-
 // pack writes c as pairs of varints: the distance to the bucket before, and the count.
 func (c counts) pack() []byte {
 	b := make([]byte, 0, 3*len(c))
