@@ -36,10 +36,7 @@ type Dialer struct {
 // Dial implements [sim.Dialer]. The conversation is established when the peer has answered an
 // empty confirmable message, which is repeated like any other until the connect timeout.
 func (d *Dialer) Dial(ctx context.Context, caller *sim.Caller) (sim.Conversation, sim.Facts, sim.Outcome) {
-	d.once.Do(func() {
-		d.timing = newTiming(&d.Binding.CoAP)
-		d.format = [2]byte{byte(d.ContentFormat >> 8), byte(d.ContentFormat)}
-	})
+	d.prepare()
 	deadline := time.Now().Add(cmp.Or(d.Binding.ConnectTimeout.D(), 10*time.Second))
 	conn, err := d.connect(ctx, deadline, caller)
 	if err != nil {
@@ -54,6 +51,13 @@ func (d *Dialer) Dial(ctx context.Context, caller *sim.Caller) (sim.Conversation
 		return nil, sim.Facts{}, o
 	}
 	return c, facts, sim.OK
+}
+
+func (d *Dialer) prepare() {
+	d.once.Do(func() {
+		d.timing = newTiming(&d.Binding.CoAP)
+		d.format = [2]byte{byte(d.ContentFormat >> 8), byte(d.ContentFormat)}
+	})
 }
 
 func (d *Dialer) connect(ctx context.Context, deadline time.Time, caller *sim.Caller) (net.Conn, error) {

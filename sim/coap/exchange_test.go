@@ -30,7 +30,8 @@ func TestRetransmissionInstantsAreRFC7252(t *testing.T) {
 		repeats int
 	}{
 		{"defaults", sim.CoAP{}, 2 * time.Second, 1.5, 4},
-		{"eager", sim.CoAP{AckTimeout: sim.Duration(700 * time.Millisecond), RandomFactor: 1.25, MaxRetransmit: intp(2)}, 700 * time.Millisecond, 1.25, 2},
+		{"eager", sim.CoAP{AckTimeout: sim.Duration(700 * time.Millisecond), RandomFactor: 1.25, MaxRetransmit: intp(2)},
+			700 * time.Millisecond, 1.25, 2},
 		{"no jitter", sim.CoAP{RandomFactor: 1}, 2 * time.Second, 1, 4},
 		{"never repeats", sim.CoAP{MaxRetransmit: intp(0)}, 2 * time.Second, 1.5, 0},
 	}
@@ -268,7 +269,8 @@ func TestSeveralExchangesKeepTheirOwnTimers(t *testing.T) {
 	session(t, sim.CoAP{NStart: 2}, key, func(t *testing.T, c *Conversation, far *peer) {
 		start := time.Now()
 		publish(t, c, report(0))
-		if ev := c.Wait(start.Add(1500 * time.Millisecond)); ev.Kind != sim.EventNone || time.Since(start) != 1500*time.Millisecond {
+		ev := c.Wait(start.Add(1500 * time.Millisecond))
+		if ev.Kind != sim.EventNone || time.Since(start) != 1500*time.Millisecond {
 			t.Fatalf("event = %+v after %v", ev, time.Since(start))
 		}
 		publish(t, c, report(1))

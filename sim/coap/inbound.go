@@ -33,7 +33,10 @@ func (s *scratch) decode(n int) bool {
 		// Either the last byte of an option, or a marker without a payload, which is an error that
 		// the codec lets pass. One more byte tells: it is an empty option, or the payload.
 		s.in[n] = 0
-		return unmarshal(n+1) && len(s.m.Payload) == 0
+		count := len(s.m.Options)
+		ok := unmarshal(n + 1)
+		s.m.Options = s.m.Options[:min(count, len(s.m.Options))]
+		return ok && len(s.m.Payload) == 0
 	}
 	return true
 }

@@ -12,7 +12,8 @@ const (
 	// longer is cut by the kernel; the header and the options of an answer are all that is used.
 	maxDatagram = 2048
 
-	// maxOptions is the number of options that an inbound message may have.
+	// maxOptions is the number of options that a message may have. An inbound one with more is
+	// refused like a malformed one.
 	maxOptions = 32
 )
 
@@ -21,7 +22,7 @@ type scratch struct {
 	in      [maxDatagram + 1]byte // one more, for decode
 	out     [16]byte              // the longest reply: header and token
 	text    []byte
-	options [maxOptions]message.Option
+	options [maxOptions + 1]message.Option // one more, for decode
 	m       message.Message
 }
 
