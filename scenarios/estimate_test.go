@@ -56,7 +56,7 @@ func TestExpectedSamples(t *testing.T) {
 		s := plan(t, `Given a fleet "rooms" of 1,000 "sensor" devices
 			`+c.steps+`
 			Then the generator kept its schedule within 1s`, Options{})
-		co := &compiler{plan: s.Plan}
+		co := &compiler{plan: s.Plan, env: &environment{}}
 		for i := range s.Plan.Fleets {
 			f := &s.Plan.Fleets[i]
 			co.fleets = append(co.fleets, &fleet{name: f.Name, binding: *f.Data(), report: f.Report, connected: true})

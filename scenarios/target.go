@@ -60,7 +60,7 @@ func (c *compiler) finishTarget() {
 	if t.Kind == sim.TargetEmbedded {
 		return
 	}
-	coapTold := false
+	mqtt, coap := false, false
 	for _, f := range c.fleets {
 		switch {
 		case f.mqtt() && t.Kind == sim.TargetExternal && len(t.Endpoints.MQTT) == 0:
@@ -69,9 +69,8 @@ func (c *compiler) finishTarget() {
 			c.cannot("the fleet %q speaks CoAP and the target %q does not", f.name, t.Name)
 		case !f.mqtt() && len(t.Endpoints.CoAP) == 0:
 			c.cannot("the fleet %q speaks CoAP and the target has no CoAP endpoint: name one, as in --target coap://127.0.0.1:5683", f.name)
-		case !f.mqtt() && f.connected:
-			coapTold = true
 		}
+		mqtt, coap = mqtt || f.connected && f.mqtt(), coap || f.connected && !f.mqtt()
 	}
 	for _, check := range slices.Concat(c.plan.Guards, c.plan.Checks) {
 		switch check.Kind {
@@ -79,8 +78,11 @@ func (c *compiler) finishTarget() {
 			if check.Metric == sim.OpStorage {
 				c.cannot("the target does not tell what it stored, so there is no storage latency")
 			}
+			if check.Metric == sim.OpEndToEnd && !mqtt {
+				c.cannot("no subscriber receives what devices send to an external CoAP server, so there is no end-to-end latency")
+			}
 		case sim.CheckDelivered, sim.CheckLost, sim.CheckDuplicates, sim.CheckOrder:
-			if coapTold {
+			if coap {
 				c.cannot("the external CoAP server does not tell what it stored, so nobody knows what was lost")
 			}
 		}

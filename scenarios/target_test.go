@@ -92,3 +92,17 @@ func TestProfileTargets(t *testing.T) {
 		t.Errorf("the target is %+v", s.Plan.Target)
 	}
 }
+
+// On the embedded target a subscriber receives what CoAP fleets send; nobody does so elsewhere.
+func TestEndToEndOfCoAP(t *testing.T) {
+	steps := `Given a fleet "rooms" of 1,000 "sensor" devices
+		And fleet "rooms" speaks CoAP
+		When fleet "rooms" connects evenly over 10s
+		Then the p99 end-to-end latency is below 1s`
+	if s := plan(t, steps, Options{}); s.NotJudged != "" {
+		t.Errorf("embedded: %s", s.NotJudged)
+	}
+	if s := plan(t, steps, Options{Target: "coap://127.0.0.1"}); !strings.Contains(s.NotJudged, "no subscriber receives") {
+		t.Errorf("external: %q", s.NotJudged)
+	}
+}
