@@ -190,11 +190,18 @@ func TestResetFailsAtOnce(t *testing.T) {
 
 func TestEmptyAckStopsRepeatsAndTheWaitIsBounded(t *testing.T) {
 	session(t, sim.CoAP{}, 1, func(t *testing.T, c *Conversation, far *peer) {
-		far.play(func(a arrival) { far.send(ack(a.id)) })
+		far.play(func(a arrival) {
+			far.send(ack(a.id))
+			time.AfterFunc(time.Minute, func() { far.send(ack(a.id)) }) // prolongs nothing
+		})
 		start := time.Now()
 		publish(t, c, report(0))
 		if c.only[0].packet == nil {
 			t.Error("nothing is kept for a repetition")
+		}
+		c.Wait(start.Add(time.Second))
+		if c.only[0].packet != nil {
+			t.Error("a packet is kept, and shared with whoever borrows it next")
 		}
 		ev := expect(t, c, sim.EventFailed, 0, sim.CoAPTimeout, 1)
 		if ev.At.Sub(start) != 93*time.Second {
@@ -203,6 +210,16 @@ func TestEmptyAckStopsRepeatsAndTheWaitIsBounded(t *testing.T) {
 		if got := len(far.arrivals()); got != 1 {
 			t.Errorf("%d transmissions, want 1", got)
 		}
+	})
+}
+
+// The first copy of a request was acknowledged, and a second one, sent before that arrived, is
+// answered in place.
+func TestPiggybackedResponseAfterAnEmptyAck(t *testing.T) {
+	session(t, sim.CoAP{}, 1, func(t *testing.T, c *Conversation, far *peer) {
+		far.play(func(a arrival) { far.send(ack(a.id)); far.send(piggyback(a, codes.Changed)) })
+		publish(t, c, report(0))
+		expect(t, c, sim.EventAcked, 0, sim.OK, 1)
 	})
 }
 

@@ -109,7 +109,7 @@ func feed(t *testing.T, c *Conversation, wire *tape, related bool) {
 			break
 		}
 		ended++
-		if ev.Seq != 5 || ev.Attempts != 1 || ev.Kind == sim.EventDown || 
+		if ev.Seq != 5 || ev.Attempts != 1 || ev.Kind == sim.EventDown ||
 			(ev.Kind == sim.EventAcked) != (ev.Outcome == sim.OK) {
 			t.Fatalf("event = %+v", ev)
 		}

@@ -93,12 +93,14 @@ func (c *Conversation) handle(s *scratch, n int, now time.Time) sim.Event {
 func (c *Conversation) acknowledgement(s *scratch, id uint16, isResponse bool, now time.Time) sim.Event {
 	e := c.byID(id)
 	switch {
-	case e == nil || e.state != sent:
+	case e == nil:
 	case s.m.Code == codes.Empty && e.ping:
 		// A reset is the pong. go-coap's server acknowledges instead, which proves as much.
 		return c.end(e, sim.OK, now)
 	case s.m.Code == codes.Empty:
-		c.acknowledged(e, now)
+		if e.state == sent { // a copy does not prolong the wait
+			c.acknowledged(e, now)
+		}
 	case isResponse && !e.ping && string(s.m.Token) == string(e.token[:]):
 		return c.end(e, answered(s.m.Code), now) // piggybacked: id and token must match (section 5.3.2)
 	}

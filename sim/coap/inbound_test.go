@@ -129,6 +129,7 @@ func TestAlmostAnswers(t *testing.T) {
 		{"CON, unknown critical option", func(a arrival) []byte {
 			return unknownCritical(header(con, changed, 5, a.tok))
 		}, true},
+		{"CON, reserved class", func(a arrival) []byte { return header(con, 1<<5, 5, a.tok) }, true},
 		{"CON, other token", func(a arrival) []byte { return header(con, changed, 5, other(a.tok)) }, true},
 		{"NON, unknown critical option", func(a arrival) []byte {
 			return unknownCritical(header(non, changed, 5, a.tok))
