@@ -76,11 +76,9 @@ func (c *Conversation) serve(now time.Time) sim.Event {
 		e.sends++
 		e.timeout = saturate(2 * float64(e.timeout))
 		e.next = e.next.Add(e.timeout) // not from now: the schedule does not drift with our own lag
-		lost, o := c.send(*e.packet)
-		if o != sim.OK {
+		if _, o := c.send(*e.packet); o != sim.OK {
 			return c.end(e, o, now)
 		}
-		e.unreachable = e.unreachable || lost
 	}
 	return sim.Event{}
 }
