@@ -150,7 +150,8 @@ func needs(s *Step, a *args) error {
 	}{{s.Table, a.table != nil, "table"}, {s.DocString, a.doc != nil, "doc string"}} {
 		switch {
 		case n.need == Required && !n.has:
-			return wrong("put it on the lines below, as in the example of `myriad steps search "+s.ID+"`", "the step needs a %s", n.what)
+			return wrong("put it on the lines below, as in the example of `myriad steps search "+s.ID+"`",
+				"the step needs a %s", n.what)
 		case n.need == Never && n.has:
 			return wrong("remove it", "the step takes no %s", n.what)
 		}

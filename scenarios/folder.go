@@ -81,7 +81,8 @@ func (f folder) curve(name string, over sim.Duration) ([]sim.Duration, error) {
 		}
 		line, _ := r.FieldPos(0)
 		bad := func(format string, a ...any) error {
-			return Problem{URI: shown, Line: line, Text: fmt.Sprintf(format, a...), Hint: "a row is a time and a share, as in 30%,0.1"}
+			return Problem{URI: shown, Line: line, Text: fmt.Sprintf(format, a...),
+				Hint: "a row is a time and a share, as in 30%,0.1"}
 		}
 		if len(rec) != 2 {
 			return nil, bad("%d columns instead of 2", len(rec))

@@ -31,7 +31,8 @@ func latencySteps() []Step {
 					return err
 				}
 				c.plan.Guards = append(c.plan.Guards, sim.Check{
-					Kind: sim.CheckLatency, Text: c.step.Text, Origin: c.origin(), Quantile: a.number(0), Metric: a.vals[1].(sim.Op),
+					Kind: sim.CheckLatency, Text: c.step.Text, Origin: c.origin(),
+					Quantile: a.number(0), Metric: a.vals[1].(sim.Op),
 					Window: sim.Window{Kind: sim.WindowEvery, Span: a.duration(2)},
 					Bound:  a.vals[3].(sim.Bound), Limit: a.duration(4).D().Seconds(),
 				})

@@ -79,7 +79,8 @@ func fleetSteps() []Step {
 				if a.duration(0) > a.duration(1) {
 					return wrong("write the shorter one first", "the backoff goes from %s down to %s", a.duration(0), a.duration(1))
 				}
-				return c.setRetry(sim.Retry{Name: "backoff", Base: a.duration(0), Max: a.duration(1), Factor: 2, Jitter: share(a.number(2))})
+				return c.setRetry(sim.Retry{Name: "backoff", Base: a.duration(0), Max: a.duration(1),
+					Factor: 2, Jitter: share(a.number(2))})
 			}},
 		{ID: "F8", Keyword: Given, Expression: `devices reconnect like {string}`,
 			Doc:     "Takes a retry policy that was seen in the field, for all fleets: \"paho-go-default\", \"fixed-5s\" ...",

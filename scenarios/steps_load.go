@@ -54,7 +54,8 @@ func loadSteps() []Step {
 				if a.number(0) == 0 {
 					return wrong("more than 0%", "the run would stop at once")
 				}
-				c.plan.StopEarly = &sim.StopEarly{Share: share(a.number(0)), For: a.duration(1), Origin: c.origin(), Text: c.step.Text}
+				c.plan.StopEarly = &sim.StopEarly{Share: share(a.number(0)), For: a.duration(1),
+					Origin: c.origin(), Text: c.step.Text}
 				return positive(a.duration(1))
 			}},
 	}
@@ -74,7 +75,8 @@ func phaseEdge(c *compiler, a *args) error {
 		return err
 	}
 	if !p.open {
-		return wrong(fmt.Sprintf("remove it, or write `phase %q starts` where it begins", name), "the phase %q has ended before", name)
+		return wrong(fmt.Sprintf("remove it, or write `phase %q starts` where it begins", name),
+			"the phase %q has ended before", name)
 	}
 	p.open, p.closed = false, true
 	c.act(sim.Act{Kind: sim.ActPhaseEnd, Phase: name})

@@ -122,7 +122,8 @@ func onlyErrors(c *compiler, a *args) error {
 		} else {
 			v, err := r.must("at most", "count")
 			if err != nil {
-				return wrongAt(r.cells["at most"].at, "write 5% or 200", "%s is neither a share nor a count", quote(r.cells["at most"].text))
+				return wrongAt(r.cells["at most"].at, "write 5% or 200",
+					"%s is neither a share nor a count", quote(r.cells["at most"].text))
 			}
 			e.Count = v.(int)
 		}

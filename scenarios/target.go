@@ -64,11 +64,13 @@ func (c *compiler) finishTarget() {
 	for _, f := range c.fleets {
 		switch {
 		case f.mqtt() && t.Kind == sim.TargetExternal && len(t.Endpoints.MQTT) == 0:
-			c.cannot("the fleet %q speaks MQTT and the target has no MQTT endpoint: name one, as in --target mqtt://127.0.0.1:1883", f.name)
+			c.cannot("the fleet %q speaks MQTT and the target has no MQTT endpoint: "+
+				"name one, as in --target mqtt://127.0.0.1:1883", f.name)
 		case !f.mqtt() && t.Kind == sim.TargetContainer:
 			c.cannot("the fleet %q speaks CoAP and the target %q does not", f.name, t.Name)
 		case !f.mqtt() && len(t.Endpoints.CoAP) == 0:
-			c.cannot("the fleet %q speaks CoAP and the target has no CoAP endpoint: name one, as in --target coap://127.0.0.1:5683", f.name)
+			c.cannot("the fleet %q speaks CoAP and the target has no CoAP endpoint: "+
+				"name one, as in --target coap://127.0.0.1:5683", f.name)
 		}
 		mqtt, coap = mqtt || f.connected && f.mqtt(), coap || f.connected && !f.mqtt()
 	}

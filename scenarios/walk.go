@@ -206,7 +206,8 @@ func (w *walk) end(ctx context.Context, stepErr error) error {
 	for i, line := range w.story.Steps {
 		for _, f := range w.out.Findings(i) {
 			if f.Verdict != reports.Passed {
-				errs = append(errs, fmt.Errorf("%s: %s is %s: %g %s, limit %g %s", f.Check.Origin, line.Text, f.Verdict, f.Value, f.Unit, f.Limit, f.Unit))
+				errs = append(errs, fmt.Errorf("%s: %s is %s: %g %s, limit %g %s",
+					f.Check.Origin, line.Text, f.Verdict, f.Value, f.Unit, f.Limit, f.Unit))
 			}
 		}
 	}
