@@ -112,6 +112,7 @@ func runCommand(g *globals) *cobra.Command {
 			if err := render.Claim(out); err != nil {
 				return &exitError{exitUsage, err}
 			}
+			collectEarly()
 			r := &rehearsal{
 				out: c.OutOrStdout(), quiet: g.quiet, terminal: isTerminal(c.OutOrStdout()), log: log,
 			}

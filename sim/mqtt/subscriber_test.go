@@ -104,7 +104,7 @@ func TestSubscriber(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		wantTold(t, told, "1s up false", "2s a/x m1 dup=false", "2s a/x m2 dup=false")
+		wantTold(t, told, "1s up false", "2s a/x m1 dup=false", "2.001s a/x m2 dup=false") // a PUBACK lingers
 	})
 }
 
@@ -146,9 +146,9 @@ func TestSubscriberReconnects(t *testing.T) {
 			t.Error(err)
 		}
 		wantTold(t, told,
-			"100ms up true", "110ms a/x m1 dup=false", "1.11s down connection closed",
-			"2.81s up true", "2.82s a/x m2 dup=true", "3.82s down connection closed", // after 100, 200, 400, 500 and 500 ms
-			"4.12s up false")
+			"100ms up true", "110ms a/x m1 dup=false", "1.111s down connection closed",
+			"2.811s up true", "2.821s a/x m2 dup=true", "3.822s down connection closed", // after 100, 200, 400, 500 and 500 ms
+			"4.122s up false")
 		if !forgotten {
 			t.Error("the session was left at the broker")
 		}

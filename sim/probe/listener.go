@@ -18,7 +18,6 @@ type listener struct {
 	endpoint string
 
 	wasUp  bool
-	losses int // connections that were lost; it changes between two connections only
 	recent recent
 }
 
@@ -34,10 +33,11 @@ func (l *listener) message(_ string, payload []byte, at time.Time, dup bool) {
 		kind = &p.stats.Unstamped
 	case !p.ours(s, l.index, len(p.Endpoints.MQTT)):
 		kind = &p.stats.Foreign
-	case l.recent.seen(key{s.Fleet, s.Device, s.Seq}, l.losses) && dup:
+	case dup && l.recent.again(key{s.Fleet, s.Device, s.Seq}):
 		kind = &p.stats.Redelivered
 	default:
 		kind = &p.stats.Seen
+		l.recent.add(key{s.Fleet, s.Device, s.Seq})
 		p.Witness.See(sim.Sighting{Stamp: s, At: p.Clock.Now() - time.Since(at)})
 	}
 	p.mu.Lock()
@@ -66,7 +66,7 @@ func (l *listener) up(resumed bool) {
 }
 
 func (l *listener) down(error) {
-	l.losses++
+	l.recent.lost()
 	p := l.probe
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,27 +82,32 @@ type key struct {
 
 // recent remembers the last recentSize messages. The zero value is ready.
 type recent struct {
-	after map[key]int // how many connections had been lost when the last copy came
-	ring  []key
-	next  int
+	ring   []key
+	next   int
+	before map[key]bool // those of earlier connections, since the last was lost
 }
 
-// seen records k and reports whether it is known from an earlier connection.
-func (r *recent) seen(k key, losses int) bool {
-	if before, ok := r.after[k]; ok {
-		r.after[k] = losses
-		return before < losses
-	}
-	if r.after == nil {
-		r.after = make(map[key]int)
-	}
+func (r *recent) add(k key) {
 	if len(r.ring) < recentSize {
 		r.ring = append(r.ring, k)
-	} else {
-		delete(r.after, r.ring[r.next])
-		r.ring[r.next] = k
-		r.next = (r.next + 1) % recentSize
+		return
 	}
-	r.after[k] = losses
-	return false
+	r.ring[r.next] = k
+	r.next = (r.next + 1) % recentSize
+}
+
+// again reports whether k is known from an earlier connection; once, for a broker redelivers once in
+// a connection.
+func (r *recent) again(k key) bool {
+	known := r.before[k]
+	delete(r.before, k)
+	return known
+}
+
+// lost says that the connection has ended: what was seen up to now may be redelivered.
+func (r *recent) lost() {
+	r.before = make(map[key]bool, len(r.ring))
+	for _, k := range r.ring {
+		r.before[k] = true
+	}
 }

@@ -307,22 +307,28 @@ func TestDrain(t *testing.T) {
 func TestRecent(t *testing.T) {
 	var r recent
 	k := func(i int) key { return key{1, sim.Ordinal(i % 7), uint32(i)} }
-	for i := range 2*recentSize + 5 {
-		if r.seen(k(i), 0) {
-			t.Fatalf("%d is new", i)
-		}
-	}
-	if len(r.after) != recentSize || len(r.ring) != recentSize {
-		t.Fatalf("%d remembered, %d in the ring", len(r.after), len(r.ring))
-	}
 	newest, oldest, forgotten := 2*recentSize+4, recentSize+5, recentSize+4
+	for i := range newest + 1 {
+		r.add(k(i))
+	}
+	if len(r.ring) != recentSize {
+		t.Fatalf("%d remembered", len(r.ring))
+	}
+	if r.again(k(newest)) {
+		t.Error("no connection was lost, and something is a redelivery")
+	}
+	r.lost()
 	for _, c := range []struct {
-		i, losses int
-		want      bool
-	}{{newest, 0, false}, {newest, 1, true}, {newest, 1, false}, {oldest, 1, true}, {forgotten, 1, false}} {
-		if got := r.seen(k(c.i), c.losses); got != c.want {
-			t.Errorf("%d after %d losses: %v", c.i, c.losses, got)
+		i    int
+		want bool
+	}{{newest, true}, {newest, false}, {oldest, true}, {forgotten, false}} {
+		if got := r.again(k(c.i)); got != c.want {
+			t.Errorf("%d: %v", c.i, got)
 		}
+	}
+	r.lost()
+	if !r.again(k(newest)) {
+		t.Error("after another loss it can be redelivered again")
 	}
 }
 
