@@ -48,7 +48,7 @@ func TestWriteThenBuildChangesNothing(t *testing.T) {
 	before := readAll(t, dir)
 	want := []string{"errors.jsonl", "events.jsonl", "hist.hlog", "junit.xml", "ledger/story-0.jsonl",
 		"ledger/story-1.jsonl",
-		"ledger/totals.json", "report.html", "run.json", "series.jsonl.gz", "stories.json", "summary.json",
+		"ledger/totals.json", "metrics.prom", "report.html", "run.json", "series.jsonl.gz", "stories.json", "summary.json",
 		"summary.md"}
 	var names []string
 	for name := range before {
@@ -57,7 +57,7 @@ func TestWriteThenBuildChangesNothing(t *testing.T) {
 	if slices.Sort(names); !slices.Equal(names, want) {
 		t.Errorf("files %q, want %q", names, want)
 	}
-	for _, name := range []string{fileJUnit, fileMD, fileHTML} {
+	for _, name := range []string{fileJUnit, fileMD, fileHTML, fileMetrics} {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}

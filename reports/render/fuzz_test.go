@@ -48,7 +48,7 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, render := range []func(io.Writer, *Document) error{HTML, JUnit, Markdown} {
+		for _, render := range []func(io.Writer, *Document) error{HTML, JUnit, Markdown, Metrics} {
 			if err := render(io.Discard, d); err != nil {
 				t.Error(err)
 			}
@@ -76,6 +76,11 @@ func FuzzNames(f *testing.F) {
 			t.Fatal(err)
 		}
 		wellFormed(t, b.String())
+		r.Errors = []reports.ErrorClass{{Class: name, Op: name}, {Class: name + "#", Op: name}}
+		r.Fleets = []reports.FleetResult{{Name: name}, {Name: name}}
+		r.Hists = []reports.TaggedHist{{Tag: "publish/lag/" + name + "/-", Hist: hist(1, 1)}}
+		run.Stories = append(run.Stories, r)
+		scrape(t, metricsOf(t, run))
 		text := textOf(t, run, TextOptions{})
 		if i := bytes.IndexFunc([]byte(text), func(r rune) bool { return r < ' ' && r != '\n' }); i >= 0 || !utf8.ValidString(text) {
 			t.Errorf("control character or broken UTF-8 in %q", text)

@@ -31,6 +31,7 @@ const (
 	fileJUnit   = "junit.xml"
 	fileMD      = "summary.md"
 	fileHTML    = "report.html"
+	fileMetrics = "metrics.prom"
 )
 
 // stagePrefix begins the name of the directory inside the folder in which the files are made.
@@ -141,7 +142,7 @@ func Write(dir string, run *reports.Run) error {
 	return nil
 }
 
-// Build renders junit.xml, summary.md and report.html of the result folder dir anew from its
+// Build renders junit.xml, summary.md, report.html and metrics.prom of the result folder dir anew from its
 // machine files.
 func Build(dir string) error {
 	d, err := Load(dir)
@@ -151,7 +152,7 @@ func Build(dir string) error {
 	for _, f := range []struct {
 		name   string
 		render func(io.Writer, *Document) error
-	}{{fileJUnit, JUnit}, {fileMD, Markdown}, {fileHTML, HTML}} {
+	}{{fileJUnit, JUnit}, {fileMD, Markdown}, {fileHTML, HTML}, {fileMetrics, Metrics}} {
 		write := func(w io.Writer) error { return f.render(w, d) }
 		if err := create(filepath.Join(dir, f.name), write); err != nil {
 			return fmt.Errorf("build report: %w", err)
@@ -201,7 +202,7 @@ func publish(stage, dir string) error {
 	}
 	for _, name := range []string{
 		fileStories, fileSummary, fileSeries, fileHist, fileEvents, fileErrors, dirLedger,
-		fileJUnit, fileMD, fileHTML, fileRun,
+		fileJUnit, fileMD, fileHTML, fileMetrics, fileRun,
 	} {
 		to := filepath.Join(dir, name)
 		if name == dirLedger {
