@@ -2,6 +2,7 @@ package device
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/myriad-iot/myriad/sim/payload"
 )
 
-// Config is what all devices of a fleet share. It must not change while devices run.
+// Config is what all devices of a fleet share. It must not change while devices run, nor be copied.
 type Config struct {
 	Fleet     *sim.Fleet
 	Index     uint16 // of the fleet in the plan
@@ -25,6 +26,8 @@ type Config struct {
 	Program   *Program
 	Gauges    *Gauges
 	Graveyard func(sim.Conversation) // keeps the sockets of devices that lost power open until the run's end
+
+	scratch sync.Pool // of *scratch
 }
 
 // Gauges count a fleet's present state. Devices write them, anybody reads them.
@@ -35,6 +38,8 @@ type Gauges struct {
 	Stuck     atomic.Int64 // of those, the ones of devices that are not meant to be connected
 	Due       atomic.Int64 // reports so far
 	Done      atomic.Int64 // answered well, or written for QoS 0
+	Acted     atomic.Int64 // times that an act took effect on a device: see Program.Effects
+	Ended     atomic.Int64 // devices that have made all their reports: see Program.End
 }
 
 // Device is one device. Its fields belong to the goroutine of Run, but for those Poke uses.
@@ -47,11 +52,12 @@ type Device struct {
 	topic   string
 
 	wake  chan struct{}
-	reach atomic.Pointer[sim.Interrupter] // the open conversation's
+	reach atomic.Pointer[sim.Interrupter] // the open conversation's, or the call's that is under way
 
 	place     cursor
 	on        bool // has power
 	wanted    bool // is meant to be connected
+	ended     bool // has made all its reports
 	conv      sim.Conversation
 	linkSince sim.Instant // when conv was established
 
@@ -93,18 +99,23 @@ func (d *Device) Poke() {
 	}
 }
 
-// Run lives until the program finishes or ctx ends; ctx is the hard end, without goodbye.
+// Run lives until the program finishes or ctx ends; ctx is the hard end, without goodbye. A device
+// that waits for its peer learns of either when it is poked.
 func (d *Device) Run(ctx context.Context) {
 	defer d.leave()
 	for ctx.Err() == nil {
 		s := d.c.Program.current.Load()
+		now := d.now()
+		nextAct := d.act(s, now)
+		nextDue := d.report(s, now)
+		if !d.ended && s.end <= now {
+			d.ended = true
+			d.c.Gauges.Ended.Add(1)
+		}
 		if s.finish {
 			d.goodbye()
 			return
 		}
-		now := d.now()
-		nextAct := d.act(s, now)
-		nextDue := d.report(s, now)
 		until := min(nextAct, nextDue)
 		switch {
 		case d.conv != nil:
@@ -134,6 +145,11 @@ func (d *Device) act(s *script, now sim.Instant) sim.Instant {
 			return instant
 		}
 		d.place = s.after(at)
+		// What was due before goes first, however late we are: the history shall not depend on it.
+		d.report(s, instant-1)
+		if d.conv != nil && d.linkSince <= instant {
+			d.send()
+		}
 		switch what {
 		case effectConnect:
 			d.powerOn(s, instant)
@@ -142,6 +158,7 @@ func (d *Device) act(s *script, now sim.Instant) sim.Instant {
 		case effectPowerLoss:
 			d.powerLoss()
 		}
+		d.c.Gauges.Acted.Add(1)
 	}
 }
 
@@ -162,7 +179,7 @@ func (d *Device) powerOn(s *script, instant sim.Instant) {
 	}
 	d.wanted = true
 	d.c.Gauges.Wanted.Add(1)
-	d.c.Gauges.Stuck.Add(-int64(len(d.out.waiting) + len(d.out.inflight)))
+	d.c.Gauges.Stuck.Add(-int64(d.out.len()))
 	d.delays, d.had, d.given, d.tries = 0, false, false, 0
 	d.dialDue, d.wantDue = instant, instant
 }
@@ -185,10 +202,9 @@ func (d *Device) powerLoss() {
 	}
 	d.unwant()
 	d.on = false
-	waiting, inflight := d.out.clear()
-	lost := int64(len(waiting) + len(inflight))
-	d.c.Gauges.Backlog.Add(-lost)
-	d.c.Gauges.Stuck.Add(-lost)
+	waiting := d.out.clear() // all of it: down has put what was in flight there
+	d.c.Gauges.Backlog.Add(-int64(len(waiting)))
+	d.c.Gauges.Stuck.Add(-int64(len(waiting)))
 	for i := range waiting {
 		if !waiting[i].sent {
 			d.drop(waiting[i].seq)
@@ -202,7 +218,7 @@ func (d *Device) unwant() {
 	}
 	d.wanted = false
 	d.c.Gauges.Wanted.Add(-1)
-	d.c.Gauges.Stuck.Add(int64(len(d.out.waiting) + len(d.out.inflight)))
+	d.c.Gauges.Stuck.Add(int64(d.out.len()))
 }
 
 // down forgets the conversation; what was in flight waits again.
@@ -228,6 +244,7 @@ func (d *Device) leave() {
 		d.conv.Close(true)
 		d.down()
 	}
+	d.unwant()
 	if d.sleeper != nil {
 		d.sleeper.Stop()
 	}

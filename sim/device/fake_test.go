@@ -1,6 +1,7 @@
 package device
 
 import (
+	"cmp"
 	"context"
 	"hash/fnv"
 	"slices"
@@ -20,13 +21,19 @@ type world struct {
 	refuse  sim.Outcome // what a call meets when the world is down
 	window  int         // 0 is unlimited
 	convs   map[sim.Ordinal]*talk
-	calls   []call
+	calls   []dialled
 	arrived []arrival
 	buried  int
 	forget  bool // keep no arrivals
+
+	dialing time.Duration // how long a call takes; 0 is rtt
+	deaf    bool          // a call goes on when its context has ended
+	publish sim.Outcome   // what Publish meets; neither OK nor MQTTPubackError breaks the conversation
+	writing time.Duration // how long Publish blocks
+	closed  map[bool]int  // conversations by abrupt
 }
 
-type call struct {
+type dialled struct {
 	o  sim.Ordinal
 	at sim.Instant
 }
@@ -42,16 +49,25 @@ type arrival struct {
 }
 
 func newWorld() *world {
-	return &world{t0: time.Now(), rtt: 10 * time.Millisecond, up: true, refuse: sim.TCPRefused, convs: make(map[sim.Ordinal]*talk)}
+	return &world{t0: time.Now(), rtt: 10 * time.Millisecond, up: true, refuse: sim.TCPRefused, convs: make(map[sim.Ordinal]*talk), closed: make(map[bool]int)}
 }
 
 // Dial implements sim.Dialer.
-func (w *world) Dial(_ context.Context, c *sim.Caller) (sim.Conversation, sim.Facts, sim.Outcome) {
+func (w *world) Dial(ctx context.Context, c *sim.Caller) (sim.Conversation, sim.Facts, sim.Outcome) {
 	w.mu.Lock()
-	w.calls = append(w.calls, call{c.Ordinal, time.Since(w.t0)})
-	up := w.up
+	w.calls = append(w.calls, dialled{c.Ordinal, time.Since(w.t0)})
+	up, takes := w.up, cmp.Or(w.dialing, w.rtt)
+	if w.deaf {
+		ctx = context.Background()
+	}
 	w.mu.Unlock()
-	time.Sleep(w.rtt)
+	timer := time.NewTimer(takes)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return nil, sim.Facts{}, sim.AppUnknown
+	}
 	if !up {
 		return nil, sim.Facts{}, w.refuse
 	}
@@ -109,7 +125,15 @@ type answer struct {
 
 func (t *talk) Publish(m *sim.Message) sim.Outcome {
 	t.w.mu.Lock()
+	writing := t.w.writing
+	t.w.mu.Unlock()
+	time.Sleep(writing)
+	t.w.mu.Lock()
 	defer t.w.mu.Unlock()
+	if o := t.w.publish; o != sim.OK || t.broken {
+		t.broken = t.broken || o != sim.MQTTPubackError
+		return cmp.Or(o, sim.TCPReset)
+	}
 	if !t.w.forget {
 		h := fnv.New64a()
 		h.Write(m.Payload)
@@ -127,6 +151,11 @@ func (t *talk) Wait(deadline time.Time) sim.Event {
 	if len(t.pending) > 0 && t.pending[0].at.Before(until) {
 		until = t.pending[0].at
 	}
+	t.w.mu.Lock()
+	if t.broken {
+		until = time.Now()
+	}
+	t.w.mu.Unlock()
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	select {
@@ -135,20 +164,21 @@ func (t *talk) Wait(deadline time.Time) sim.Event {
 	}
 	t.w.mu.Lock()
 	defer t.w.mu.Unlock()
-	if t.broken {
-		return sim.Event{Kind: sim.EventDown, Outcome: sim.TCPReset, At: time.Now()}
-	}
 	if len(t.pending) > 0 && !time.Now().Before(t.pending[0].at) {
 		a := t.pending[0]
 		t.pending = t.pending[1:]
 		return sim.Event{Kind: sim.EventAcked, Seq: a.seq, Attempts: 1, At: time.Now()}
 	}
+	if t.broken {
+		return sim.Event{Kind: sim.EventDown, Outcome: sim.TCPReset, At: time.Now()}
+	}
 	return sim.Event{}
 }
 
-func (t *talk) Close(bool) {
+func (t *talk) Close(abrupt bool) {
 	t.w.mu.Lock()
 	defer t.w.mu.Unlock()
+	t.w.closed[abrupt]++
 	delete(t.w.convs, t.o)
 }
 
@@ -171,7 +201,12 @@ type tape struct {
 	mu      sync.Mutex
 	samples []sim.Sample
 	counts  [sim.NumCounters]int
-	links   []bool
+	links   []link
+}
+
+type link struct {
+	up bool
+	at sim.Instant
 }
 
 func (t *tape) Record(s *sim.Sample) {
@@ -186,8 +221,15 @@ func (t *tape) Count(c sim.Counter, _ uint16, _ sim.Instant) {
 	t.counts[c]++
 }
 
-func (t *tape) Link(_ uint16, _ sim.Ordinal, up bool, _ sim.Instant) {
+func (t *tape) Link(_ uint16, _ sim.Ordinal, up bool, at sim.Instant) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.links = append(t.links, up)
+	t.links = append(t.links, link{up, at})
+}
+
+// set changes the world.
+func (w *world) set(change func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change()
 }

@@ -1,6 +1,8 @@
 package device
 
 import (
+	"slices"
+
 	"github.com/myriad-iot/myriad/sim"
 )
 
@@ -13,39 +15,62 @@ type report struct {
 	from sim.Instant // when the device could first have sent it
 }
 
+// queue is a list of reports that grows at its end and shrinks at its front, both in constant time
+// on average: a device may come back with a day's worth of them.
+type queue struct {
+	items []report
+	head  int // items before it are gone
+}
+
+// roomy is the capacity up to which an empty queue keeps its memory.
+const roomy = 16
+
+func (q *queue) len() int { return len(q.items) - q.head }
+
+// front returns the first report. There must be one.
+func (q *queue) front() *report { return &q.items[q.head] }
+
+func (q *queue) pop() report {
+	r := q.items[q.head]
+	if q.head++; q.head == len(q.items) {
+		q.items, q.head = q.items[:0], 0
+		if cap(q.items) > roomy {
+			q.items = nil
+		}
+	}
+	return r
+}
+
+func (q *queue) push(r report) {
+	if q.head > 0 && len(q.items) == cap(q.items) && q.head >= len(q.items)/2 {
+		q.items = q.items[:copy(q.items, q.items[q.head:])]
+		q.head = 0
+	}
+	q.items = append(q.items, r)
+}
+
 // outbox holds reports in order: those that wait to be sent, and those that wait for an answer.
 // It keeps due instants, not payloads: a payload is a pure function of the report, so it is made
 // when it is sent and made again, identically, when it must be sent again.
 type outbox struct {
-	waiting  []report
+	waiting  queue
 	inflight []report
 }
 
+func (b *outbox) len() int { return b.waiting.len() + len(b.inflight) }
+
 // push appends r; when capacity is exceeded it returns the report that fell out.
 func (b *outbox) push(r report, capacity int, dropNewest bool) (report, bool) {
-	if len(b.waiting) < capacity {
-		b.waiting = append(b.waiting, r)
+	if b.waiting.len() < capacity {
+		b.waiting.push(r)
 		return report{}, false
 	}
 	if dropNewest || capacity == 0 {
 		return r, true
 	}
-	oldest := b.waiting[0]
-	copy(b.waiting, b.waiting[1:])
-	b.waiting[len(b.waiting)-1] = r
+	oldest := b.waiting.pop()
+	b.waiting.push(r)
 	return oldest, true
-}
-
-// pop removes the first waiting report. There must be one.
-func (b *outbox) pop() report {
-	r := b.waiting[0]
-	if len(b.waiting) == 1 {
-		b.waiting = b.waiting[:0]
-		return r
-	}
-	copy(b.waiting, b.waiting[1:])
-	b.waiting = b.waiting[:len(b.waiting)-1]
-	return r
 }
 
 // answered removes the report with the number seq from those in flight.
@@ -66,13 +91,13 @@ func (b *outbox) requeue() {
 	if len(b.inflight) == 0 {
 		return
 	}
-	b.waiting = append(append([]report(nil), b.inflight...), b.waiting...)
+	b.waiting = queue{items: slices.Concat(b.inflight, b.waiting.items[b.waiting.head:])}
 	b.inflight = b.inflight[:0]
 }
 
-// clear forgets everything and returns what it held.
-func (b *outbox) clear() (waiting, inflight []report) {
-	waiting, inflight = b.waiting, b.inflight
+// clear forgets everything and returns what was waiting.
+func (b *outbox) clear() (waiting []report) {
+	waiting = b.waiting.items[b.waiting.head:]
 	*b = outbox{}
-	return waiting, inflight
+	return waiting
 }

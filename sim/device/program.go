@@ -2,6 +2,7 @@ package device
 
 import (
 	"math"
+	"sort"
 	"sync/atomic"
 
 	"github.com/myriad-iot/myriad/sim"
@@ -20,7 +21,7 @@ type Program struct{ current atomic.Pointer[script] }
 type script struct {
 	acts   []timed
 	load   pace.Load
-	end    sim.Instant // reports due at or after it are not made
+	end    sim.Instant // reports due at or after it are not made, and acts after it not done
 	finish bool        // say goodbye and return
 }
 
@@ -48,11 +49,37 @@ func (p *Program) Add(act *sim.Act, start sim.Instant) {
 	})
 }
 
-// End sets the instant at which reporting ends.
+// End sets the instant at which reporting ends. Acts that start later have no effect.
 func (p *Program) End(at sim.Instant) { p.change(func(s *script) { s.end = min(s.end, at) }) }
 
 // Finish tells the devices to disconnect and return.
 func (p *Program) Finish() { p.change(func(s *script) { s.finish = true }) }
+
+// Factor is the multiplier of the publish rate at an instant.
+func (p *Program) Factor(at sim.Instant) float64 { return p.current.Load().load.Factor(at) }
+
+// Effects is how often acts have an effect on one of n devices up to an instant, that included.
+// When [Gauges].Acted is as much, no device is behind.
+func (p *Program) Effects(n int, until sim.Instant) int64 {
+	s := p.current.Load()
+	until = min(until, s.end)
+	count := 0
+	for _, t := range s.acts {
+		size := t.act.Select.Size(n)
+		switch t.act.Kind {
+		case sim.ActConnect, sim.ActComeBack:
+			count += sort.Search(size, func(rank int) bool { return t.start+pace.Arrival(t.act, rank, size) > until })
+		case sim.ActOffline, sim.ActPowerLoss:
+			if t.start <= until {
+				count += size
+			}
+			if back := t.act.Over.D(); t.act.Kind == sim.ActOffline && back > 0 && t.start+back <= until {
+				count += size
+			}
+		}
+	}
+	return int64(count)
+}
 
 func (p *Program) change(f func(*script)) {
 	next := *p.current.Load()
@@ -76,8 +103,17 @@ type cursor struct {
 	back bool // the next effect is the return from acts[act]
 }
 
-// next finds the first effect at or behind c for the device. It returns the cursor of that effect.
+// next finds the first effect at or behind c for the device, up to the end. It returns the cursor
+// of that effect.
 func (s *script) next(c cursor, key uint64, o sim.Ordinal, n int) (cursor, sim.Instant, effect) {
+	c, at, what := s.find(c, key, o, n)
+	if at > s.end {
+		return c, Forever, effectNone
+	}
+	return c, at, what
+}
+
+func (s *script) find(c cursor, key uint64, o sim.Ordinal, n int) (cursor, sim.Instant, effect) {
 	for ; c.act < len(s.acts); c = (cursor{act: c.act + 1}) {
 		t := s.acts[c.act]
 		if c.back {
@@ -98,6 +134,17 @@ func (s *script) next(c cursor, key uint64, o sim.Ordinal, n int) (cursor, sim.I
 		}
 	}
 	return c, Forever, effectNone
+}
+
+// leave is when the device, at c, has to disconnect or loses its power.
+func (s *script) leave(c cursor, key uint64, o sim.Ordinal, n int) sim.Instant {
+	for {
+		at, instant, what := s.next(c, key, o, n)
+		if what != effectConnect {
+			return instant
+		}
+		c = s.after(at)
+	}
 }
 
 // after is the place behind the effect at c.

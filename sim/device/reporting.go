@@ -1,14 +1,25 @@
 package device
 
 import (
-	"sync"
-
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/payload"
 )
 
-// scratch holds payloads while they are written, for all devices.
-var scratch = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }}
+// scratch is what one report needs while it is written or recorded. Devices borrow it from their
+// fleet: arguments of interface methods live on the heap, and a device should neither make new ones
+// for every report nor own them.
+type scratch struct {
+	payload []byte
+	message sim.Message
+	sample  sim.Sample
+}
+
+func (c *Config) borrow() *scratch {
+	if s, ok := c.scratch.Get().(*scratch); ok {
+		return s
+	}
+	return &scratch{payload: make([]byte, 0, 512)}
+}
 
 // due is the instant of the schedule's next report, and false when there is none.
 func (d *Device) due(s *script) (sim.Instant, bool) {
@@ -22,7 +33,7 @@ func (d *Device) due(s *script) (sim.Instant, bool) {
 	return at, true
 }
 
-// report queues every report that has come due, and returns when the next one is.
+// report queues every report that is due at or before now, and returns when the next one is.
 func (d *Device) report(s *script, now sim.Instant) sim.Instant {
 	if !d.on {
 		return Forever
@@ -46,6 +57,9 @@ func (d *Device) queue(r report) {
 	capacity := d.c.Fleet.Model.Buffer.Capacity
 	if d.conv != nil {
 		capacity = max(capacity, 1) // a buffer is for absence; a connected device has the message it sends
+		if d.out.waiting.len() >= capacity {
+			d.send() // several came due at once because we are late, which is no reason to drop one
+		}
 	}
 	out, full := d.out.push(r, capacity, d.c.Fleet.Model.Buffer.Newest)
 	if !full {
@@ -69,7 +83,7 @@ func (d *Device) drop(seq uint32) {
 // send hands waiting reports to the conversation while it has room for them.
 func (d *Device) send() {
 	w, windowed := d.conv.(sim.Windowed)
-	for len(d.out.waiting) > 0 {
+	for d.out.waiting.len() > 0 {
 		if windowed && w.Room() <= 0 {
 			d.ready = Forever
 			return
@@ -77,36 +91,42 @@ func (d *Device) send() {
 		if d.ready == Forever {
 			d.ready = d.now()
 		}
-		if !d.publish(d.out.pop()) {
+		if !d.publish() {
 			return
 		}
 	}
 }
 
-// publish writes one report. It returns false when the conversation is over.
-func (d *Device) publish(r report) bool {
+// publish writes the first waiting report. It returns false when that failed: the next Wait says
+// that the connection is gone, and the report, which did not leave whole, keeps its place.
+func (d *Device) publish() bool {
 	b := d.c.Fleet.Data()
-	buf := scratch.Get().(*[]byte)
-	m := sim.Message{Seq: r.seq, Topic: d.topic, Payload: d.payload((*buf)[:0], &r), QoS: b.QoS, Resend: r.sent}
-	outcome := d.conv.Publish(&m)
-	*buf = m.Payload
-	scratch.Put(buf)
+	r := d.out.waiting.front()
+	s := d.c.borrow()
+	s.payload = d.payload(s.payload[:0], r)
+	s.message = sim.Message{Seq: r.seq, Topic: d.topic, Payload: s.payload, QoS: b.QoS, Resend: r.sent}
+	outcome := d.conv.Publish(&s.message)
+	d.c.scratch.Put(s)
 	now := d.now()
-	d.sent(&r, now)
-	switch {
-	case outcome == sim.OK && b.QoS > 0:
-		d.out.inflight = append(d.out.inflight, r)
-		return true
-	case outcome == sim.OK:
+	switch outcome {
+	case sim.OK:
+		d.sent(r, now)
+		if b.QoS > 0 {
+			d.out.inflight = append(d.out.inflight, d.out.waiting.pop())
+			return true
+		}
 		d.c.Gauges.Done.Add(1)
-	case outcome != sim.MQTTPubackError:
-		// The next Wait says that the connection is gone. Some bytes may have left, so the report
-		// was sent, and is unanswered like any other that was in flight.
-		d.out.inflight = append(d.out.inflight, r)
+	case sim.MQTTPubackError: // refused without being sent: no other connection would take it either
+		if !r.sent {
+			r.at, r.from = now, d.ready
+			d.drop(r.seq)
+		}
+	default:
 		return false
 	}
+	done := d.out.waiting.pop()
 	d.c.Gauges.Backlog.Add(-1)
-	d.record(&r, now, outcome, 1)
+	d.record(&done, now, outcome, 1)
 	return true
 }
 
@@ -150,8 +170,11 @@ func (d *Device) handle(e sim.Event) {
 }
 
 func (d *Device) record(r *report, done sim.Instant, o sim.Outcome, attempts uint16) {
-	d.c.Recorder.Record(&sim.Sample{
+	s := d.c.borrow()
+	s.sample = sim.Sample{
 		Op: sim.OpPublish, Fleet: d.c.Index, Device: d.ordinal,
 		Due: r.due, Ready: r.from, Sent: r.at, Done: done, Outcome: o, Attempts: max(attempts, 1),
-	})
+	}
+	d.c.Recorder.Record(&s.sample)
+	d.c.scratch.Put(s)
 }

@@ -1,0 +1,150 @@
+package device
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// A call that hangs ends when its device has to leave, and not when the call's own time is up.
+func TestLeavingEndsACall(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		leave sim.Act
+		late  bool // the act is added while the call is under way
+	}{
+		{"offline", all(sim.ActOffline, 4*time.Second), false},
+		{"power loss", all(sim.ActPowerLoss, 4*time.Second), false},
+		{"offline, told during the call", all(sim.ActOffline, 4*time.Second), true},
+		{"power loss, told during the call", all(sim.ActPowerLoss, 4*time.Second), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.dialing = 10 * time.Second
+				f := testFleet(1)
+				f.Report.Every = 0
+				acts := []sim.Act{all(sim.ActConnect, 0), tt.leave, all(sim.ActComeBack, 6*time.Second)}
+				told := len(acts)
+				if tt.late {
+					told = 1
+				}
+				b := start(t, w, f, 1, acts[:told]...)
+				time.Sleep(2 * time.Second)
+				for i := range acts[told:] {
+					b.config.Program.Add(&acts[told+i], acts[told+i].At.D())
+				}
+				b.poke()
+				time.Sleep(2*time.Second + time.Millisecond)
+				synctest.Wait()
+				if g := b.config.Gauges; g.Wanted.Load() != 0 || b.devices[0].reach.Load() != nil {
+					t.Errorf("wanted %d, still calling %v, after it left", g.Wanted.Load(), b.devices[0].reach.Load() != nil)
+				}
+				time.Sleep(20 * time.Second)
+				b.finish()
+				want := []dialled{{0, 0}, {0, 6 * time.Second}}
+				if d := cmp.Diff(want, b.world.calls, cmp.AllowUnexported(dialled{})); d != "" {
+					t.Errorf("calls (-want +got):\n%s", d)
+				}
+				if l := b.tape.links; len(l) != 2 || l[0].at != 16*time.Second {
+					t.Errorf("links %v, want one from 16 s on", l)
+				}
+				if s := b.tape.samples; len(s) != 1 || s[0].Outcome != sim.OK || s[0].Sent != max(s[0].Due, s[0].Ready) {
+					t.Errorf("samples %+v, want that of the second call, without lag", s)
+				}
+				if b.world.buried != 0 {
+					t.Error("a call left a socket behind")
+				}
+			})
+		})
+	}
+}
+
+// Acts that keep the device connected, and new loads, leave a call alone.
+func TestACallSurvivesPokes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.dialing = 10 * time.Second
+		b := start(t, w, testFleet(1), 1, all(sim.ActConnect, 0), all(sim.ActConnect, 3*time.Second))
+		time.Sleep(2 * time.Second)
+		load := sim.Act{Kind: sim.ActLoad, Load: []sim.Ramp{{From: 2, To: 2}}}
+		b.config.Program.Add(&load, 2*time.Second)
+		b.poke()
+		// An act behind the end has no effect, on a call neither.
+		late := all(sim.ActOffline, 8*time.Second)
+		b.config.Program.Add(&late, 8*time.Second)
+		b.poke()
+		time.Sleep(time.Second)
+		b.config.Program.End(7 * time.Second)
+		b.poke()
+		time.Sleep(10 * time.Second)
+		b.finish()
+		if len(b.world.calls) != 1 || len(b.tape.links) != 2 || b.tape.links[0].at != 10*time.Second {
+			t.Errorf("calls %v, links %v: want one call, up after 10 s", b.world.calls, b.tape.links)
+		}
+	})
+}
+
+// A dialer that does not look at its context may come back with a connection that nobody wants.
+func TestAConnectionThatComesTooLateIsClosedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.dialing, w.deaf = 10*time.Second, true
+		b := start(t, w, testFleet(1), 1, all(sim.ActConnect, 0), all(sim.ActOffline, 4*time.Second))
+		time.Sleep(time.Minute)
+		b.check(t)
+		want := []link{{true, 10 * time.Second}, {false, 10 * time.Second}}
+		if d := cmp.Diff(want, b.tape.links, cmp.AllowUnexported(link{})); d != "" {
+			t.Errorf("links (-want +got):\n%s", d)
+		}
+		if b.world.closed[false] != 1 || len(b.world.of(0, true)) != 0 {
+			t.Errorf("closed %v, %d reports sent: want a proper goodbye and nothing else", b.world.closed, len(b.world.of(0, true)))
+		}
+		b.finish()
+	})
+}
+
+func TestTheEndOfARunEndsCalls(t *testing.T) {
+	for name, end := range map[string]func(*bench, context.CancelFunc){
+		"finish": func(b *bench, _ context.CancelFunc) { b.config.Program.Finish(); b.poke() },
+		"ctx":    func(_ *bench, cancel context.CancelFunc) { cancel() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.dialing = time.Hour
+				b := start(t, w, testFleet(5), 1, all(sim.ActConnect, 0))
+				time.Sleep(time.Minute)
+				end(b, b.cancel)
+				b.all.Wait()
+				if at := time.Since(w.t0); at != time.Minute {
+					t.Errorf("the devices were gone %v after they were told", at-time.Minute)
+				}
+				b.check(t)
+				b.cancel()
+			})
+		})
+	}
+}
+
+// ctx is the hard end also for a device that waits for its peer, once it is poked.
+func TestCtxEndsAConnectedDevice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := testFleet(3)
+		f.Report.Every = 0
+		b := start(t, newWorld(), f, 1, all(sim.ActConnect, 0))
+		time.Sleep(time.Minute)
+		b.cancel()
+		b.poke()
+		b.all.Wait()
+		if b.world.closed[true] != 3 || b.world.closed[false] != 0 {
+			t.Errorf("closed %v, want three without goodbye", b.world.closed)
+		}
+		b.check(t)
+	})
+}
