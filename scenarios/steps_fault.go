@@ -42,8 +42,12 @@ func (c *compiler) strike(kind sim.ActKind, service string, over sim.Duration, d
 	if !slices.Contains(services, service) {
 		return wrong(known(service, "service", services), "unknown service %q", service)
 	}
-	t := c.target()
+	t, channel := c.target(), sim.ChannelMQTT
+	if service == "coap" {
+		channel = sim.ChannelCoAP
+	}
 	switch {
+	case t.EmbeddedServes(channel):
 	case t.Kind == sim.TargetExternal:
 		c.cannot("the external target cannot be %s by Myriad", done)
 	case t.Kind == sim.TargetContainer && service == "coap":

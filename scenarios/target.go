@@ -11,15 +11,41 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// target is what the story runs against: --target, its own, or the embedded one.
+// target is what the story runs against: --target, its own, or the embedded one. A --target that
+// lacks a channel takes the place of the embedded one in the channels that it has.
 func (c *compiler) target() sim.TargetSpec {
 	switch {
 	case c.env.override != nil:
-		return *c.env.override
+		t := *c.env.override
+		if own := c.plan.Target.Kind; t.Kind != sim.TargetEmbedded && (c.targetAt == nil || own == sim.TargetEmbedded) {
+			t.Embedded = c.lacking(&t)
+		}
+		return t
 	case c.targetAt != nil:
 		return c.plan.Target
 	}
 	return sim.TargetSpec{Kind: sim.TargetEmbedded}
+}
+
+// lacking are the channels of the story's fleets that t does not have; none if it has none of them,
+// for a story that does not touch the target says nothing about it.
+func (c *compiler) lacking(t *sim.TargetSpec) []sim.Channel {
+	var list []sim.Channel
+	touched := false
+	for _, f := range c.fleets {
+		has := t.Kind == sim.TargetContainer || len(t.Endpoints.MQTT) > 0
+		if !f.mqtt() {
+			has = len(t.Endpoints.CoAP) > 0
+		}
+		touched = touched || has
+		if channel := f.binding.Channel; !has && !slices.Contains(list, channel) {
+			list = append(list, channel)
+		}
+	}
+	if !touched {
+		return nil
+	}
+	return list
 }
 
 func (c *compiler) setTarget(t sim.TargetSpec) error {
@@ -63,6 +89,7 @@ func (c *compiler) finishTarget() {
 	mqtt, coap := false, false
 	for _, f := range c.fleets {
 		switch {
+		case t.EmbeddedServes(f.binding.Channel):
 		case f.mqtt() && t.Kind == sim.TargetExternal && len(t.Endpoints.MQTT) == 0:
 			c.cannot("the fleet %q speaks MQTT and the target has no MQTT endpoint: "+
 				"name one, as in --target mqtt://127.0.0.1:1883", f.name)
@@ -72,15 +99,16 @@ func (c *compiler) finishTarget() {
 			c.cannot("the fleet %q speaks CoAP and the target has no CoAP endpoint: "+
 				"name one, as in --target coap://127.0.0.1:5683", f.name)
 		}
-		mqtt, coap = mqtt || f.connected && f.mqtt(), coap || f.connected && !f.mqtt()
+		mqtt = mqtt || f.connected && f.mqtt()
+		coap = coap || f.connected && !f.mqtt() && !t.EmbeddedServes(sim.ChannelCoAP)
 	}
 	for _, check := range slices.Concat(c.plan.Guards, c.plan.Checks) {
 		switch check.Kind {
 		case sim.CheckLatency:
-			if check.Metric == sim.OpStorage {
+			if check.Metric == sim.OpStorage && len(t.Embedded) == 0 {
 				c.cannot("the target does not tell what it stored, so there is no storage latency")
 			}
-			if check.Metric == sim.OpEndToEnd && !mqtt {
+			if check.Metric == sim.OpEndToEnd && !mqtt && coap {
 				c.cannot("no subscriber receives what devices send to an external CoAP server, so there is no end-to-end latency")
 			}
 		case sim.CheckDelivered, sim.CheckLost, sim.CheckDuplicates, sim.CheckOrder:

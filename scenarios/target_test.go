@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,6 +25,7 @@ func TestTargets(t *testing.T) {
 		kind        sim.TargetKind
 		mqtt        string
 		notJudged   string
+		embedded    sim.Channel
 	}{
 		{name: "default", given: rooms, kind: sim.TargetEmbedded},
 		{name: "embedded", given: rooms + `And the target "embedded"`, kind: sim.TargetEmbedded},
@@ -49,6 +51,9 @@ func TestTargets(t *testing.T) {
 			notJudged: "the target has no CoAP endpoint"},
 		{name: "mqtt on coap", given: rooms, o: Options{Target: "coap://127.0.0.1"}, kind: sim.TargetExternal,
 			notJudged: "the target has no MQTT endpoint"},
+		{name: "one of two on mqtt", given: rooms + `And a fleet "meters" of 200 "sensor" devices
+		And fleet "meters" speaks CoAP`, o: Options{Target: "mqtt://127.0.0.1:1883"}, kind: sim.TargetExternal, mqtt: "127.0.0.1:1883",
+			embedded: sim.ChannelCoAP},
 		{name: "loss on someone's coap", given: coap, o: Options{Target: "coap://127.0.0.1"}, kind: sim.TargetExternal,
 			notJudged: "does not tell what it stored"},
 	} {
@@ -56,6 +61,9 @@ func TestTargets(t *testing.T) {
 		p := s.Plan.Target
 		if p.Kind != c.kind || strings.Join(p.Endpoints.MQTT, " ") != c.mqtt {
 			t.Errorf("%s: the target is %+v", c.name, p)
+		}
+		if list := p.Embedded; c.embedded == "" && len(list) > 0 || c.embedded != "" && !slices.Equal(list, []sim.Channel{c.embedded}) {
+			t.Errorf("%s: embedded %q, want %q", c.name, list, c.embedded)
 		}
 		if c.notJudged == "" && s.NotJudged != "" || !strings.Contains(s.NotJudged, c.notJudged) {
 			t.Errorf("%s: not judged because %q, want %q", c.name, s.NotJudged, c.notJudged)

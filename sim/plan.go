@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 )
 
 // PlanSchema is the version of the Plan's JSON form.
@@ -80,6 +81,11 @@ func (p *Plan) Duration() Duration {
 	return d
 }
 
+// EmbeddedServes reports whether Myriad's own services are the far end of a channel.
+func (t *TargetSpec) EmbeddedServes(c Channel) bool {
+	return t.Kind == TargetEmbedded || slices.Contains(t.Embedded, c)
+}
+
 // TargetKind says who owns the system under test.
 type TargetKind string
 
@@ -97,6 +103,7 @@ type TargetSpec struct {
 	Name      string     `json:"name,omitempty"`    // container: "mosquitto"
 	Version   string     `json:"version,omitempty"` // container: image tag, empty for the pinned one
 	Endpoints Endpoints  `json:"endpoints"`
+	Embedded  []Channel  `json:"embedded,omitempty"` // channels that Myriad's own services serve beside it
 	Origin    string     `json:"origin,omitempty"`
 }
 

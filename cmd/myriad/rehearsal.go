@@ -92,12 +92,13 @@ func (r *rehearsal) start(ctx context.Context, story *scenarios.Story) (_ *rehea
 	}()
 	started := new(clock)
 	started.start(time.Now())
-	journal, journaled := target.(sim.Journaled)
-	if journaled {
+	if journal, ok := target.(sim.Journaled); ok {
 		journal.Journal(farEnd{plan, s.ledger}, started)
 	}
 	for i := range plan.Fleets {
-		s.ledger.Observable(i, journaled || plan.Fleets[i].Data().Channel == sim.ChannelMQTT, journaled)
+		channel := plan.Fleets[i].Data().Channel
+		stored := plan.Target.EmbeddedServes(channel)
+		s.ledger.Observable(i, stored || channel == sim.ChannelMQTT, stored)
 	}
 	endpoints, err := target.Start(ctx)
 	if err != nil {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"sync"
 	"time"
@@ -22,18 +24,38 @@ const healthy = 10 * time.Second
 
 // newTarget makes the plan's target; it starts nothing.
 func newTarget(p *sim.Plan, log *slog.Logger) (sim.Target, error) {
+	var named sim.Target
 	switch p.Target.Kind {
 	case sim.TargetContainer:
-		return docker.New(p.Target, docker.Options{Ready: brokerReady, Log: log})
+		t, err := docker.New(p.Target, docker.Options{Ready: brokerReady, Log: log})
+		if err != nil {
+			return nil, err
+		}
+		named = t
 	case sim.TargetExternal:
-		return external{p}, nil
+		named = external{p}
 	}
+	own, err := newEmbedded(p, log)
+	switch {
+	case err != nil:
+		return nil, err
+	case named == nil:
+		return own, nil
+	case own.Brokers == 0 && !own.CoAP:
+		return named, nil
+	}
+	return &beside{named: named, own: own}, nil
+}
+
+// newEmbedded makes what the plan needs of the embedded target.
+func newEmbedded(p *sim.Plan, log *slog.Logger) (*backend.Target, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program to start the embedded target: %w", err)
 	}
-	t := &backend.Target{Command: []string{self, childVerb}, Log: log, CoAP: uses(p, sim.ChannelCoAP)}
-	if uses(p, sim.ChannelMQTT) {
+	t := &backend.Target{Command: []string{self, childVerb}, Log: log}
+	t.CoAP = uses(p, sim.ChannelCoAP) && p.Target.EmbeddedServes(sim.ChannelCoAP)
+	if uses(p, sim.ChannelMQTT) && p.Target.EmbeddedServes(sim.ChannelMQTT) {
 		t.Brokers = 1
 	}
 	return t, nil
@@ -47,6 +69,50 @@ func uses(p *sim.Plan, c sim.Channel) bool {
 	}
 	return false
 }
+
+// beside is a named target with the embedded one beside it, for the channels that it lacks.
+type beside struct {
+	named sim.Target
+	own   *backend.Target
+}
+
+// Start implements sim.Target.
+func (b *beside) Start(ctx context.Context) (sim.Endpoints, error) {
+	e, err := b.named.Start(ctx)
+	if err != nil {
+		return e, err
+	}
+	own, err := b.own.Start(ctx)
+	if err != nil {
+		return e, errors.Join(err, b.named.Stop(context.WithoutCancel(ctx)))
+	}
+	return sim.Endpoints{MQTT: append(e.MQTT, own.MQTT...), CoAP: append(e.CoAP, own.CoAP...)}, nil
+}
+
+// Stop implements sim.Target.
+func (b *beside) Stop(ctx context.Context) error {
+	return errors.Join(b.named.Stop(ctx), b.own.Stop(ctx))
+}
+
+// Describe implements sim.Target.
+func (b *beside) Describe() map[string]string {
+	d := maps.Clone(b.named.Describe())
+	for k, v := range b.own.Describe() {
+		d["embedded."+k] = v
+	}
+	return d
+}
+
+// Handle implements sim.Breakable.
+func (b *beside) Handle(service string) (sim.Handle, error) {
+	if h, err := b.own.Handle(service); err == nil {
+		return h, nil
+	}
+	return handles(b.named)(service)
+}
+
+// Journal implements sim.Journaled.
+func (b *beside) Journal(w sim.Witness, c sim.Clock) { b.own.Journal(w, c) }
 
 // external is a target that is not ours: it is only dialled.
 type external struct{ plan *sim.Plan }
