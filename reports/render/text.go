@@ -141,36 +141,66 @@ func (p *printer) latency(rows []reports.LatencyRow) {
 			percentile(q.P90, q.Count, .9), percentile(q.P99, q.Count, .99), percentile(q.P999, q.Count, .999),
 			percentile(q.Max, q.Count, 0)})
 	}
-	p.table(table, 1)
+	p.table(table, 1, len(table[0]))
 }
 
 func (p *printer) errors(classes []reports.ErrorClass) {
-	table := [][]string{{"error", "operation", "count", "first", "last", "devices"}}
+	table := [][]string{{"error", "operation", "count", "first", "last", "devices, the first seen"}}
+	const last = 5
 	for _, e := range classes {
-		devices := plain(strings.Join(e.Devices, ", "))
-		table = append(table, []string{plain(e.Class), plain(e.Op), Count(e.Count), clock(e.First), clock(e.Last),
-			devices})
+		table = append(table, []string{plain(e.Class), plain(e.Op), Count(e.Count), clock(e.First), clock(e.Last), ""})
 	}
-	p.table(table, 2)
+	room := p.o.width() - 2
+	for _, w := range widths(table)[:last] {
+		room -= w + 2
+	}
+	fits := room >= utf8.RuneCountInString(table[0][last])
+	for i := range table {
+		if !fits {
+			table[i] = table[i][:last]
+		} else if i > 0 {
+			table[i][last] = someOf(classes[i-1].Devices, room)
+		}
+	}
+	p.table(table, 2, last)
 }
 
-// table writes rows in columns: the first left columns to the left, the rest to the right. With two
-// left columns the last one holds names too, and is cut at the width; figures never are.
-func (p *printer) table(rows [][]string, left int) {
-	if len(rows) < 2 {
-		return
+// someOf lists as many of the names as there is room for, each of them whole, and counts the rest.
+func someOf(names []string, room int) string {
+	for n := len(names); n > 0; n-- {
+		s := plain(strings.Join(names[:n], ", "))
+		if n < len(names) {
+			s += fmt.Sprintf(" and %d more", len(names)-n)
+		}
+		if utf8.RuneCountInString(s) <= room {
+			return s
+		}
 	}
+	return ""
+}
+
+func widths(rows [][]string) []int {
 	wide := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
 			wide[i] = max(wide[i], utf8.RuneCountInString(cell))
 		}
 	}
+	return wide
+}
+
+// table writes rows in columns: those in [from, to) are figures, and stand to the right. With several
+// columns of names before them, lines are cut at the width.
+func (p *printer) table(rows [][]string, from, to int) {
+	if len(rows) < 2 {
+		return
+	}
+	wide := widths(rows)
 	for n, row := range rows {
 		line := " "
 		for i, cell := range row {
 			pad := strings.Repeat(" ", wide[i]-utf8.RuneCountInString(cell))
-			if i < left || left == 2 && i == len(row)-1 {
+			if i < from || i >= to {
 				line += " " + cell + pad
 			} else {
 				line += " " + pad + cell
@@ -178,7 +208,7 @@ func (p *printer) table(rows [][]string, left int) {
 			line += " "
 		}
 		line = strings.TrimRight(line, " ")
-		if left == 2 {
+		if from > 1 {
 			line = cut(line, p.o.width())
 		}
 		if n == 0 {

@@ -40,6 +40,25 @@ func TestText(t *testing.T) {
 	}
 }
 
+func TestDevicesAreNamedWhole(t *testing.T) {
+	names := []string{"meters-299", "meters-180", "meters-7\x1b"}
+	for room, want := range map[int]string{
+		100: "meters-299, meters-180, meters-7\ufffd", 33: "meters-299, meters-180, meters-7\ufffd",
+		32: "meters-299 and 2 more", 34: "meters-299, meters-180, meters-7\ufffd", 21: "meters-299 and 2 more", 20: "",
+		-5: "",
+	} {
+		if got := someOf(names, room); got != want {
+			t.Errorf("%d columns: %q, want %q", room, got, want)
+		}
+	}
+	if got := someOf([]string{"a", "b", "cccccccccccccccccccc"}, 15); got != "a, b and 1 more" {
+		t.Errorf("%q", got)
+	}
+	if got := someOf(nil, 10); got != "" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestLive(t *testing.T) {
 	running := State{
 		Story: "A broker dies under a thousand meters", Phase: "outage", Elapsed: 27 * time.Second,
