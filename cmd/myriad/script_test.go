@@ -21,12 +21,22 @@ func TestMain(m *testing.M) {
 
 // The scripts drive the real program as its users do.
 func TestScripts(t *testing.T) {
-	testscript.RunT(serial{t}, testscript.Params{
-		Dir: "testdata/script",
+	testscript.RunT(serial{t}, scriptParams(t, "testdata/script"))
+}
+
+func scriptParams(t *testing.T, dir string) testscript.Params {
+	return testscript.Params{
+		Dir: dir,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("CI", "true") // plain lines
 			e.Setenv("PORT", strconv.Itoa(freePort(t)))
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name == "ci" {
+				return os.Getenv("CI") == "true", nil
+			}
+			return false, fmt.Errorf("unknown condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"within":    within,
@@ -34,7 +44,7 @@ func TestScripts(t *testing.T) {
 			"waitport":  waitPort,
 			"json":      jsonQuery,
 		},
-	})
+	}
 }
 
 // serial runs scripts one after another: stories that run together would measure each other.
@@ -90,6 +100,9 @@ func execute(ts *testscript.TestScript, args []string, started func(*os.Process)
 	c := exec.Command(path, args[1:]...)
 	c.Dir = ts.Getenv("WORK")
 	c.Env = append(os.Environ(), "CI=true")
+	if host := ts.Getenv("DOCKER_HOST"); host != "" {
+		c.Env = append(c.Env, "DOCKER_HOST="+host)
+	}
 	out, err := os.Create(ts.MkAbs("out"))
 	ts.Check(err)
 	defer out.Close()
