@@ -36,9 +36,11 @@ func (w *Worker) breakAndMend(ctx context.Context, a *sim.Act) error {
 		}
 		w.note("service-frozen", a.Service+" is frozen", a.Origin)
 		w.until(ctx, at+a.Over.D())
-		err := h.Freeze(whole, false)
+		if err := h.Freeze(whole, false); err != nil {
+			return err
+		}
 		w.note("service-thawed", a.Service+" answers again", a.Origin)
-		return err
+		return nil
 	}
 	if err := h.Down(whole, a.Kind == sim.ActKill); err != nil {
 		return err
@@ -52,21 +54,23 @@ func (w *Worker) breakAndMend(ctx context.Context, a *sim.Act) error {
 	return nil
 }
 
-// tick calls Tick once a second and watches for the early stop.
-func (w *Worker) tick(done <-chan struct{}, stop context.CancelCauseFunc) {
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
+// tick calls Tick when a second of the run ends and watches for the early stop while ctx, the
+// timeline's, lasts.
+func (w *Worker) tick(ctx context.Context, done <-chan struct{}, stop context.CancelCauseFunc) {
+	timer := time.NewTimer(time.Second - w.now())
+	defer timer.Stop()
 	guard := earlyStop{rule: w.Plan.StopEarly}
 	for {
 		select {
 		case <-done:
 			return
-		case <-ticker.C:
+		case <-timer.C:
 		}
+		timer.Reset(time.Second - w.now()%time.Second) // one that takes too long costs others
 		if w.Tick != nil {
 			w.Tick(w.now())
 		}
-		if guard.rule == nil {
+		if guard.rule == nil || ctx.Err() != nil {
 			continue
 		}
 		due, answered := int64(0), int64(0)
@@ -85,7 +89,9 @@ func (w *Worker) tick(done <-chan struct{}, stop context.CancelCauseFunc) {
 	}
 }
 
-// earlyStop counts the seconds in which too few of the reports that came due were answered.
+// earlyStop counts the seconds since when too few of the reports that came due were answered.
+// Seconds in which none came due and none was answered say nothing: devices that call in vain for
+// ten seconds notice after it what they had to report meanwhile.
 type earlyStop struct {
 	rule          *sim.StopEarly
 	due, answered int64
@@ -96,7 +102,13 @@ type earlyStop struct {
 func (e *earlyStop) second(due, answered int64) string {
 	d, a := due-e.due, answered-e.answered
 	e.due, e.answered = due, answered
-	if d <= 0 || 1-float64(a)/float64(d) < e.rule.Share {
+	switch {
+	case d == 0 && a == 0:
+		if e.bad > 0 {
+			e.bad += time.Second
+		}
+		return ""
+	case d == 0 || 1-float64(a)/float64(d) < e.rule.Share:
 		e.bad = 0
 		return ""
 	}

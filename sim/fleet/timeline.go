@@ -84,16 +84,15 @@ func (w *Worker) perform(ctx context.Context, i int, start sim.Instant) sim.Inst
 	return start
 }
 
-// until sleeps to the instant; it returns false when ctx ended first.
+// until sleeps to the instant; it returns false when ctx has ended.
 func (w *Worker) until(ctx context.Context, at sim.Instant) bool {
 	wait := time.NewTimer(at - w.now())
 	defer wait.Stop()
 	select {
 	case <-wait.C:
-		return true
 	case <-ctx.Done():
-		return false
 	}
+	return ctx.Err() == nil
 }
 
 // Marker recorders split their figures at phase edges.
@@ -134,7 +133,7 @@ func (w *Worker) settle(ctx context.Context, i int, at sim.Instant) {
 	a := &w.Plan.Acts[i]
 	reason := ""
 	for {
-		if reason = w.unsettled(); reason == "" || w.now() >= at+a.Hold.D() {
+		if reason = w.unsettled(at); reason == "" || w.now() >= at+a.Hold.D() {
 			break
 		}
 		if !w.until(ctx, min(w.now()+20*time.Millisecond, at+a.Hold.D())) {
@@ -147,14 +146,17 @@ func (w *Worker) settle(ctx context.Context, i int, at sim.Instant) {
 	w.mu.Unlock()
 }
 
-// unsettled says what is not settled yet. Reports come all the time, so "nothing waits" means: no
-// more than come due within half a second.
-func (w *Worker) unsettled() string {
+// unsettled says what of the acts until at is not settled yet. Reports come all the time, so
+// "nothing waits" means: no more than come due within half a second.
+func (w *Worker) unsettled(at sim.Instant) string {
 	for _, s := range w.fleets {
+		if s.gauges.Acted.Load() < s.program.Effects(s.fleet.Count, at) {
+			return fmt.Sprintf("not all devices of %q have got to it", s.fleet.Name)
+		}
 		if missing := s.gauges.Wanted.Load() - s.gauges.Connected.Load(); missing > 0 {
 			return fmt.Sprintf("%d devices of %q are not connected", missing, s.fleet.Name)
 		}
-		allowed := int64(math.Ceil(s.fleet.Rate() / 2))
+		allowed := int64(math.Ceil(s.fleet.Rate() * s.program.Factor(w.now()) / 2))
 		if waiting := s.gauges.Backlog.Load() - s.gauges.Stuck.Load(); waiting > allowed {
 			return fmt.Sprintf("%d messages of %q are not answered", waiting, s.fleet.Name)
 		}
@@ -167,7 +169,7 @@ func (w *Worker) end() {
 	at := w.now()
 	w.closePhase("", at)
 	w.mu.Lock()
-	w.course.Length = at
+	w.course.Length = max(at, 0) // it may have been stopped before T0
 	w.mu.Unlock()
 	for _, s := range w.fleets {
 		s.program.End(at)
@@ -175,24 +177,26 @@ func (w *Worker) end() {
 	}
 }
 
-// drain waits for answers until all are there, or none has come for w.Drain.
-func (w *Worker) drain(ctx context.Context) {
+// drain waits until every device has made its last report and all answers are there, or none has
+// come for w.Drain.
+func (w *Worker) drain() {
 	patience := w.Drain
 	if patience == 0 {
 		patience = 5 * time.Second
 	}
 	left, since := int64(math.MaxInt64), w.now()
 	for {
-		waiting := int64(0)
+		waiting, reporting := int64(0), int64(0)
 		for _, s := range w.fleets {
+			reporting += int64(len(s.devices)) - s.gauges.Ended.Load() // first: what they report then waits
 			waiting += s.gauges.Backlog.Load() - s.gauges.Stuck.Load()
 		}
 		if waiting < left {
 			left, since = waiting, w.now()
 		}
-		if waiting <= 0 || w.now()-since >= patience {
+		if waiting <= 0 && reporting == 0 || w.now()-since >= patience {
 			return
 		}
-		w.until(context.WithoutCancel(ctx), w.now()+10*time.Millisecond)
+		time.Sleep(10 * time.Millisecond)
 	}
 }

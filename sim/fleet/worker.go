@@ -3,6 +3,8 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +25,7 @@ type Worker struct {
 	Ledger    *reports.Ledger
 	Handle    func(service string) (sim.Handle, error) // breaks services; nil when the plan breaks none
 	Event     func(reports.Event)                      // called from several goroutines; nil is allowed
-	Tick      func(at sim.Instant)                     // called once a second, from one goroutine; nil is allowed
+	Tick      func(at sim.Instant)                     // called when a second of the run ends, from one goroutine; nil is allowed
 	Far       func(ctx context.Context)                // waits until the far end has seen what is on its way; nil is allowed
 
 	// Drain bounds how long answers are waited for after the timeline's end while none arrives;
@@ -106,7 +108,8 @@ func (w *Worker) Prepare() error {
 }
 
 // Run walks the timeline, waits for what is under way, and takes the devices down. When ctx ends
-// it does so at once: no new report, answers waited for, goodbyes said. The error is Myriad's own.
+// it does so at once: no new report, broken services mended, answers waited for, goodbyes said. The
+// error is Myriad's own.
 func (w *Worker) Run(ctx context.Context) error {
 	defer close(w.finished)
 	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -118,12 +121,14 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	ticking := make(chan struct{})
 	soft, stop := context.WithCancelCause(ctx)
-	all.Go(func() { w.tick(ticking, stop) })
+	all.Go(func() { w.tick(soft, ticking, stop) })
 
 	w.timeline(soft)
 	w.note("timeline-end", "the timeline ended", "")
 	w.end()
-	w.drain(ctx)
+	stop(nil)
+	w.faults.Wait()
+	w.drain()
 	if w.Far != nil {
 		w.Far(hard)
 	}
@@ -131,8 +136,6 @@ func (w *Worker) Run(ctx context.Context) error {
 		s.program.Finish()
 		s.poke()
 	}
-	stop(nil)
-	w.faults.Wait()
 	close(ticking)
 	all.Wait()
 	cancel()
@@ -155,11 +158,13 @@ func (w *Worker) Act(ctx context.Context, i int) error {
 	return nil
 }
 
-// Course tells how the timeline went. It is complete when Run has returned.
+// Course tells how the timeline went so far. It is complete when Run has returned.
 func (w *Worker) Course() Course {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.course
+	c := w.course
+	c.Started, c.Settled, c.Phases = maps.Clone(c.Started), maps.Clone(c.Settled), slices.Clone(c.Phases)
+	return c
 }
 
 // Gauges returns the present state of fleet i.
