@@ -204,13 +204,11 @@ func (t *timeline) latency(r *reports.Result, op sim.Op, fleet string) (chart, b
 		c.Note += "; logarithmic"
 	}
 	p := t.begin(c.Title+", "+c.Note, y, Seconds)
-	for _, l := range limits {
-		p.limit(l.limit, l.name)
-	}
-	p.line("s-max", top)
+	p.marks(t.moments)
+	p.limits(limits)
+	p.line("s-max", top) // over all else: no mark and no name hides a figure
 	p.line("s-p99", p99)
 	p.line("s-p50", p50)
-	p.marks(t.moments)
 	c.SVG = template.HTML(p.done())
 	return c, true
 }
@@ -233,6 +231,7 @@ func limitsOf(r *reports.Result, op sim.Op) []limit {
 			list = append(list, l)
 		}
 	}
+	slices.SortStableFunc(list, func(a, b limit) int { return cmp.Compare(b.limit, a.limit) })
 	return list
 }
 

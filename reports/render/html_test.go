@@ -6,15 +6,19 @@ import (
 	"encoding/base64"
 	"encoding/xml"
 	"errors"
+	"html"
 	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/myriad-iot/myriad/reports"
+	"github.com/myriad-iot/myriad/sim"
 )
 
 func htmlOf(t *testing.T, run *reports.Run) string {
@@ -255,3 +259,63 @@ func TestAxes(t *testing.T) {
 }
 
 func num4(v float64) string { return trim(strings.TrimRight(number(v, 6), " ")) }
+
+// TestNamesOfLimitsStandApart: three limits that are close are all readable.
+func TestNamesOfLimitsStandApart(t *testing.T) {
+	from, to := yRange()
+	p := newPlot("limits", 60, durationAxis(0.001, 3, from, to))
+	p.limits([]limit{{3, "p99 < 3 s"}, {2.5, "p99 ≤ 2.5 s"}, {2, "p90 ≤ 2 s"}, {0.01, "p50 < 10 ms"}})
+	type box struct{ x, y, wide float64 }
+	var boxes []box
+	for _, m := range regexp.MustCompile(`x="([\d.]+)" y="([\d.]+)">([^<]*)</text>`).FindAllStringSubmatch(p.done(), -1) {
+		x, errX := strconv.ParseFloat(m[1], 64)
+		y, errY := strconv.ParseFloat(m[2], 64)
+		if errX != nil || errY != nil {
+			t.Fatal(m)
+		}
+		boxes = append(boxes, box{x, y, glyph * float64(utf8.RuneCountInString(html.UnescapeString(m[3])))})
+	}
+	if len(boxes) != 4 || boxes[3].x != boxes[0].x {
+		t.Fatalf("%v: want four names, the last where the first is", boxes)
+	}
+	for i, a := range boxes {
+		for _, b := range boxes[:i] {
+			if math.Abs(a.y-b.y) < labelRow && a.x > b.x-b.wide && b.x > a.x-a.wide {
+				t.Errorf("%v covers %v", a, b)
+			}
+		}
+	}
+}
+
+// TestOnlyWhatWentWellIsFolded in a report of several stories.
+func TestOnlyWhatWentWellIsFolded(t *testing.T) {
+	run := sampleRun()
+	const folded, open = `<details class="more">`, `<details class="more" open="open">`
+	for _, c := range []struct {
+		stories      []*reports.Result
+		folded, open int
+	}{{run.Stories, 1, 1}, {run.Stories[1:], 0, 1}, {run.Stories[:1], 0, 1}} {
+		page := htmlOf(t, &reports.Run{Stories: c.stories})
+		if f, o := strings.Count(page, folded), strings.Count(page, open); f != c.folded || o != c.open {
+			t.Errorf("%d stories: %d folded, %d open, want %d and %d", len(c.stories), f, o, c.folded, c.open)
+		}
+	}
+}
+
+// TestRowsThatSayNothingAreLeftOut, and named, unless nobody knows their figures.
+func TestRowsThatSayNothingAreLeftOut(t *testing.T) {
+	r := sampleRun().Stories[1]
+	l := ledger(r)
+	const zero = "stored, unknown, unsettled, resent, dropped, unsent, phantom, undelivered, lost at QoS 0, lost at QoS 1"
+	if l.Zero != zero || len(l.Rows)+strings.Count(zero, ", ")+1 != len(columns()) {
+		t.Errorf("%d rows, and not shown: %s", len(l.Rows), l.Zero)
+	}
+	r.Fleets[0].Unobserved = "nobody looks"
+	if l := ledger(r); l.Zero != "resent, dropped, unsent" {
+		t.Errorf("without an observer, not shown: %s", l.Zero)
+	}
+	r.Latency = append(r.Latency, reports.LatencyRow{Op: sim.OpPublish, Fleet: "meters"})
+	if n := len(latencyRows(r)); n != 1 {
+		t.Errorf("%d rows of latency, want one: the only fleet's are those of all", n)
+	}
+}

@@ -137,8 +137,7 @@ func shortLedger(t *reports.Totals) []tallied {
 	var list []tallied
 	for i, c := range columns() {
 		n := c.Of(t)
-		always := i < 3 || c.Name == "delivered" || c.Name == "lost" || c.Name == "duplicated" || c.Name == "reordered"
-		if always || n > 0 && c.Name != "lost at QoS 0" && c.Name != "lost at QoS 1" {
+		if c.always(i) || n > 0 && c.Name != "lost at QoS 0" && c.Name != "lost at QoS 1" {
 			list = append(list, tallied{c.Name, n})
 		}
 	}

@@ -52,6 +52,7 @@ type pageStory struct {
 	DevicesNote  string
 	Latency      []pageLatency
 	Errors       []pageError
+	Open         bool // whether what lies behind the claims is unfolded
 }
 
 type pageClaim struct {
@@ -69,15 +70,16 @@ type pageBox struct {
 
 // pageEvent is a phase, without a number, or a marked event.
 type pageEvent struct {
-	at                     sim.Instant
-	Number                 int
-	Class                  string
-	At, Kind, Text, Origin string
+	at               sim.Instant
+	Number           int
+	Class            string
+	At, Text, Origin string
 }
 
 type pageLedger struct {
 	Heads []string
 	Rows  []ledgerRow
+	Zero  string   // the names of the columns that say nothing: nothing of the kind happened
 	Notes []string // why some figures are not known
 }
 
@@ -110,7 +112,9 @@ func pageOf(d *Document) *page {
 	p.Style, hash = style()
 	p.Policy = "default-src 'none'; style-src '" + hash + "'; base-uri 'none'; form-action 'none'"
 	for i, r := range run.Stories {
-		p.Stories = append(p.Stories, pageStoryOf(i, r))
+		story := pageStoryOf(i, r)
+		story.Open = len(run.Stories) == 1 || r.Verdict != reports.Passed
+		p.Stories = append(p.Stories, story)
 	}
 	switch len(p.Stories) {
 	case 0:
@@ -184,7 +188,7 @@ func happenings(r *reports.Result) []pageEvent {
 		list = append(list, pageEvent{at: ph.Start, At: clock(ph.Start), Text: text})
 	}
 	for i, e := range numbered(r) {
-		list = append(list, pageEvent{e.At, i + 1, eventClass(e.Kind), clock(e.At), e.Kind, e.Text, e.Origin})
+		list = append(list, pageEvent{e.At, i + 1, eventClass(e.Kind), clock(e.At), or(e.Text, e.Kind), e.Origin})
 	}
 	slices.SortStableFunc(list, func(a, b pageEvent) int { return cmp.Compare(a.at, b.at) })
 	return list
@@ -222,24 +226,33 @@ func ledger(r *reports.Result) pageLedger {
 		}
 	}
 	l.Heads, all = append(l.Heads, "total"), append(all, account{&r.Messages, blind})
-	for _, c := range columns() {
-		row := ledgerRow{Name: c.Name, Means: c.Means}
+	var zero []string
+	for i, c := range columns() {
+		row, quiet := ledgerRow{Name: c.Name, Means: c.Means}, !c.always(i)
 		for _, a := range all {
 			n := c.Of(a.totals)
 			if a.blind && c.Far {
-				row.Cells = append(row.Cells, ledgerCell{Text: "?"})
+				row.Cells, quiet = append(row.Cells, ledgerCell{Text: "?"}), false
 				continue
 			}
-			row.Cells = append(row.Cells, ledgerCell{Count(n), c.Bad && n > 0, n == 0})
+			row.Cells, quiet = append(row.Cells, ledgerCell{Count(n), c.Bad && n > 0, n == 0}), quiet && n == 0
+		}
+		if quiet {
+			zero = append(zero, c.Name)
+			continue
 		}
 		l.Rows = append(l.Rows, row)
 	}
+	l.Zero = strings.Join(zero, ", ")
 	return l
 }
 
 func latencyRows(r *reports.Result) []pageLatency {
 	var list []pageLatency
 	for _, row := range r.Latency {
+		if len(r.Fleets) == 1 && row.Fleet != "" {
+			continue // the same as that of all fleets
+		}
 		p := pageLatency{Op: row.Op.String(), Fleet: or(row.Fleet, "all"), Phase: or(row.Phase, "all"),
 			N: Count(row.Response.Count)}
 		for _, q := range []reports.Quantiles{row.Response, row.Service} {

@@ -69,7 +69,11 @@ func (p *plot) bands(list []band) {
 		fmt.Fprintf(&p.b, `<g><title>%s</title><rect class="band b%d" x="%s" y="%s" width="%s" height="%s"/>`,
 			escape(s.title()),
 			s.shade(i), num(x0), num(plotTop), num(math.Max(x1-x0, 0.5)), num(plotHeight-plotTop-plotBottom))
-		name := cut(plain(s.name), int((x1-x0-2*bandLabel)/glyph))
+		room := x1 // a name may stand over the gap after its band
+		if i+1 < len(list) {
+			room = math.Max(x1, p.x.at(list[i+1].from))
+		}
+		name := cut(plain(s.name), int((room-x0-2*bandLabel)/glyph))
 		for row := range ends {
 			if ends[row] > x0 || utf8.RuneCountInString(name) < min(3, utf8.RuneCountInString(s.name)) {
 				continue
@@ -138,12 +142,29 @@ func (p *plot) marks(list []moment) {
 	}
 }
 
-// limit draws a dashed line at a claim's limit.
-func (p *plot) limit(v float64, name string) {
-	y := p.y.at(v)
-	fmt.Fprintf(&p.b, `<path class="limit" d="M%s %sH%s"><title>%s</title></path>`, num(plotLeft), num(y),
-		num(plotWidth-plotRight), escape(name))
-	p.text("limittext end", plotWidth-plotRight-4, y-4, name)
+// limits draws a dashed line at each claim's limit. A name that would cover another one stands to
+// the left of it.
+func (p *plot) limits(list []limit) {
+	type box struct{ y, left, right float64 }
+	var taken []box
+	for _, l := range list {
+		y := p.y.at(l.limit)
+		fmt.Fprintf(&p.b, `<path class="limit" d="M%s %sH%s"><title>%s</title></path>`, num(plotLeft), num(y),
+			num(plotWidth-plotRight), escape(l.name))
+		wide := glyph * float64(utf8.RuneCountInString(l.name))
+		b := box{y: y, right: plotWidth - plotRight - 4}
+		b.left = b.right - wide
+		for _, other := range taken {
+			if math.Abs(other.y-y) < labelRow && other.left < b.right && b.left < other.right {
+				b.right = other.left - 2*bandLabel
+				b.left = b.right - wide
+			}
+		}
+		taken = append(taken, b)
+	}
+	for i, b := range taken { // over the other limits' lines
+		p.text("limittext end", b.right, b.y-4, list[i].name)
+	}
 	p.b.WriteByte('\n')
 }
 

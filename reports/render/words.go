@@ -156,6 +156,11 @@ type column struct {
 	Far   bool // seen at the far end: not known where nobody watches
 }
 
+// always says that the column with the index i is shown though it be 0.
+func (c *column) always(i int) bool {
+	return i < 3 || c.Name == "delivered" || c.Name == "lost" || c.Name == "duplicated" || c.Name == "reordered"
+}
+
 func columns() []column {
 	return []column{
 		{"due", "messages whose instant came: sent + dropped + unsent",
