@@ -42,13 +42,13 @@ func startBroker(t testing.TB) string {
 // message is acknowledged, by both versions.
 func TestRealBroker(t *testing.T) {
 	const messages = 500
-	for _, version := range []string{"3.1.1", "5"} {
-		t.Run(version, func(t *testing.T) {
+	for i, version := range []string{"3.1.1", "5", "3.1.1", "5"} {
+		t.Run(fmt.Sprintf("%s paho=%v", version, i < 2), func(t *testing.T) {
 			endpoint := startBroker(t)
 			up, got := make(chan bool, 1), make(chan string, messages)
-			sub := &Subscriber{Endpoint: endpoint, ClientID: "probe", Filters: []string{"dev/+/up"}, QoS: 1,
+			sub := &Subscriber{Endpoint: endpoint, ClientID: "probe", Filters: []string{"dev/+/up"}, QoS: 1, Paho: i < 2,
 				OnUp: func(bool) { up <- true },
-				OnMessage: func(topic string, payload []byte, _ time.Time, dup bool) {
+				OnMessage: func(topic, payload []byte, _ time.Time, dup bool) {
 					got <- fmt.Sprintf("%s %s %v", topic, payload, dup)
 				}}
 			ctx, cancel := context.WithCancel(t.Context())

@@ -74,7 +74,7 @@ func checkMQTT(ctx context.Context, endpoint string) error {
 	s := mqtt.Subscriber{
 		Endpoint: endpoint, ClientID: "myriad-check-" + name[10:20], Filters: []string{topic}, QoS: 1,
 		OnUp: func(bool) { close(up) },
-		OnMessage: func(_ string, payload []byte, _ time.Time, _ bool) {
+		OnMessage: func(_, payload []byte, _ time.Time, _ bool) {
 			if string(payload) == name {
 				once.Do(func() { close(came) })
 			}

@@ -24,7 +24,7 @@ type listener struct {
 // message takes what the broker delivered. The copy that a resumed session brings because our
 // acknowledgement of the first was lost says nothing about the target: it has the DUP flag, which is
 // this delivery's own (MQTT-3.3.1-3), and the first copy came in an earlier connection.
-func (l *listener) message(_ string, payload []byte, at time.Time, dup bool) {
+func (l *listener) message(_, payload []byte, at time.Time, dup bool) {
 	p := l.probe
 	s, ok := sim.FindStamp(payload)
 	var kind *uint64

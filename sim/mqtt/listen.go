@@ -1,0 +1,208 @@
+package mqtt
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// listening is a subscription on a conversation of our own: one goroutine, and nothing allocated
+// for a message. A probe hears every message of a fleet, so what it costs is paid once per publish.
+type listening struct {
+	s    *Subscriber
+	c    *conversation
+	in   *bufio.Reader // reads ahead of c.in
+	acks []byte        // PUBACKs that have not left
+	ping bool          // no PINGRESP yet
+	till time.Time     // for PINGRESP
+}
+
+// readAhead is a connection whose reads are buffered.
+type readAhead struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+// Read implements net.Conn.
+func (r readAhead) Read(p []byte) (int, error) { return r.in.Read(p) }
+
+// listen connects, subscribes and delivers until the connection is lost or ctx ends. up reports
+// whether the subscriptions stood; err is nil if ctx ended then.
+func (s *Subscriber) listen(ctx context.Context, granted bool) (up bool, err error) {
+	l := &listening{s: s}
+	d := Dialer{Binding: sim.Binding{
+		KeepAlive: sim.Duration(subscriberKeepAlive), ConnectTimeout: sim.Duration(subscriberTimeout),
+	}}
+	if s.Session {
+		d.Binding.Session = sim.Duration(time.Hour) // any: 3.1.1 knows only that there is one
+	}
+	d.DialConn = func(ctx context.Context, _ string, _ sim.Ordinal) (net.Conn, error) {
+		conn, err := s.dial(ctx)
+		if err != nil {
+			return nil, err
+		}
+		l.in = bufio.NewReaderSize(conn, wireRead)
+		return readAhead{conn, l.in}, nil
+	}
+	conv, facts, outcome := d.Dial(ctx, &sim.Caller{ID: s.ClientID, Endpoint: s.Endpoint})
+	if outcome != sim.OK {
+		return false, fmt.Errorf("subscribe at %s: %v", s.Endpoint, outcome)
+	}
+	l.c = conv.(*conversation)
+	defer l.c.Close(false)
+	defer context.AfterFunc(ctx, l.c.Interrupt)()
+	if !facts.SessionPresent || !granted {
+		if err := l.subscribe(ctx); err != nil {
+			return false, fmt.Errorf("subscribe at %s: %w", s.Endpoint, err)
+		}
+	}
+	if s.OnUp != nil {
+		s.OnUp(facts.SessionPresent)
+	}
+	for {
+		if _, _, err := l.next(ctx, time.Time{}); ctx.Err() != nil {
+			return true, nil
+		} else if err != nil {
+			return true, fmt.Errorf("subscription at %s: %w", s.Endpoint, err)
+		}
+	}
+}
+
+// subscribe returns nil if the SUBACK grants every filter with the QoS that was asked.
+func (l *listening) subscribe(ctx context.Context) error {
+	sc := l.c.pool.get()
+	sc.packet.FixedHeader = packets.FixedHeader{Type: packets.Subscribe, Qos: 1}
+	sc.packet.ProtocolVersion, sc.packet.PacketID = 4, 1
+	for _, f := range l.s.Filters {
+		sc.packet.Filters = append(sc.packet.Filters, packets.Subscription{Filter: f, Qos: l.s.QoS})
+	}
+	err := sc.packet.SubscribeEncode(&sc.out)
+	if err == nil {
+		l.c.send(sc.out.Bytes())
+	}
+	l.c.pool.put(sc)
+	if err != nil {
+		return err
+	}
+	l.c.in.legal |= 1 << packets.Suback
+	by := time.Now().Add(subscriberTimeout)
+	for {
+		head, body, err := l.next(ctx, by)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case isTimeout(err):
+			return errors.New("no suback")
+		case err != nil:
+			return err
+		case head != packets.Suback:
+			continue
+		case len(body) != 2+len(l.s.Filters):
+			return errMalformed
+		}
+		for i, f := range l.s.Filters {
+			if err := l.s.judge(f, body[2+i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// next takes one packet and serves it, waiting for it no longer than by; zero is no limit. A SUBACK
+// is the caller's.
+func (l *listening) next(ctx context.Context, by time.Time) (kind byte, body []byte, err error) {
+	for {
+		head, body, ok, err := l.c.in.packet()
+		switch {
+		case err != nil:
+			return 0, nil, err
+		case !ok:
+			if err := l.fill(ctx, by); err != nil {
+				return 0, nil, err
+			}
+			continue
+		}
+		switch head.Type {
+		case packets.Publish:
+			err = l.deliver(&head, body)
+		case packets.Pingresp:
+			l.ping = false
+		case packets.Disconnect:
+			err = errMalformed // 3.1.1: only clients send it
+		}
+		return head.Type, body, err
+	}
+}
+
+// fill reads on. What was acknowledged leaves before it may have to wait for the broker: the
+// PUBACKs of all that came in one read go in one write.
+func (l *listening) fill(ctx context.Context, by time.Time) error {
+	if l.in.Buffered() > 0 {
+		return l.c.in.fill(l.c.conn)
+	}
+	if len(l.acks) > 0 {
+		l.c.send(l.acks)
+		l.acks = l.acks[:0]
+	}
+	if l.c.down != sim.OK {
+		return errors.New(l.c.down.String())
+	}
+	until := l.c.sentAt.Add(subscriberKeepAlive)
+	if l.ping {
+		until = l.till
+	}
+	if !by.IsZero() && by.Before(until) {
+		until = by
+	}
+	// The deadline comes before the look at ctx, and the interrupt's the other way round: one of
+	// the two sees the other.
+	if err := l.c.conn.SetReadDeadline(until); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	err := l.c.in.fill(l.c.conn)
+	if !isTimeout(err) || ctx.Err() != nil || !by.IsZero() && !time.Now().Before(by) {
+		return err
+	}
+	if l.ping {
+		return errors.New("no pingresp")
+	}
+	l.ping, l.till = true, time.Now().Add(subscriberPingTimeout)
+	l.c.send(pingreq())
+	return nil
+}
+
+// deliver hands a PUBLISH (3.1.1 section 3.3) to OnMessage. The few bytes before the payload are cut
+// by hand because mochi's decoder makes a string of every topic.
+func (l *listening) deliver(head *packets.FixedHeader, body []byte) error {
+	if len(body) < 2 {
+		return errMalformed
+	}
+	n := int(body[0])<<8 | int(body[1])
+	if n == 0 || len(body) < 2+n {
+		return errMalformed
+	}
+	topic, rest := body[2:2+n], body[2+n:]
+	var id []byte
+	if head.Qos > 0 {
+		if len(rest) < 2 || head.Qos > 1 {
+			return errMalformed // a subscription of QoS 1 is never served with QoS 2
+		}
+		id, rest = rest[:2], rest[2:]
+	}
+	l.s.OnMessage(topic, rest, time.Now(), head.Dup)
+	if id != nil {
+		l.acks = append(l.acks, packets.Puback<<4, 2, id[0], id[1])
+	}
+	return nil
+}
