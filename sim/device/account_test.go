@@ -68,6 +68,10 @@ func (b *bench) balance(t *testing.T) reports.Totals {
 	if all.Due != all.Sent+all.Dropped+all.Unsent {
 		t.Errorf("due %d is not sent %d + dropped %d + unsent %d", all.Due, all.Sent, all.Dropped, all.Unsent)
 	}
+	answered := all.Acked + all.SentQoS[0]
+	if done := uint64(b.config.Gauges.Done.Load()); done != answered {
+		t.Errorf("gauge done is %d, the ledger says %d", done, answered)
+	}
 	arrived := 0
 	for o := range b.devices {
 		seen := make(map[uint32]bool)
@@ -289,4 +293,29 @@ func TestBeingLateForAnActChangesNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A device that is late for its return was meant to be back at the act's instant all the same.
+func TestBeingLateForAReturnIsLag(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		f := testFleet(1)
+		f.Report.Every = sim.Duration(time.Second)
+		b := start(t, w, f, 1, all(sim.ActConnect, 0), all(sim.ActOffline, 10*time.Second), all(sim.ActComeBack, 14*time.Second))
+		time.Sleep(6 * time.Second)
+		w.set(func() { w.writing = 10 * time.Second })
+		time.Sleep(time.Second)
+		w.set(func() { w.writing = 0 })
+		time.Sleep(20 * time.Second)
+		b.finish()
+		var last sim.Sample
+		for _, s := range b.tape.samples {
+			if s.Op == sim.OpConnect {
+				last = s
+			}
+		}
+		if last.Due != 14*time.Second || last.Ready != last.Due || last.Sent <= 16*time.Second {
+			t.Errorf("%+v: want due at 14 s, and sent after 16 s", last)
+		}
+	})
 }

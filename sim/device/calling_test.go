@@ -38,8 +38,8 @@ func TestLeavingEndsACall(t *testing.T) {
 				time.Sleep(2 * time.Second)
 				for i := range acts[told:] {
 					b.config.Program.Add(&acts[told+i], acts[told+i].At.D())
+					b.poke()
 				}
-				b.poke()
 				time.Sleep(2*time.Second + time.Millisecond)
 				synctest.Wait()
 				if g := b.config.Gauges; g.Wanted.Load() != 0 || b.devices[0].reach.Load() != nil {
@@ -146,5 +146,82 @@ func TestCtxEndsAConnectedDevice(t *testing.T) {
 			t.Errorf("closed %v, want three without goodbye", b.world.closed)
 		}
 		b.check(t)
+	})
+}
+
+// A device that gave up calls again when it is told to connect after a leave.
+func TestGivingUpEndsWithTheNextWish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := testFleet(1)
+		f.Bindings[0].Retry, _ = sim.RetrySpecimen("give-up")
+		w := newWorld()
+		w.up = false
+		b := start(t, w, f, 1, all(sim.ActConnect, 0), all(sim.ActOffline, time.Minute), all(sim.ActComeBack, 2*time.Minute))
+		time.Sleep(90 * time.Second)
+		synctest.Wait()
+		if len(w.calls) != 2 {
+			t.Errorf("%d calls, want one and one repetition", len(w.calls))
+		}
+		w.rise()
+		time.Sleep(time.Minute)
+		b.check(t)
+		if b.config.Gauges.Connected.Load() != 1 {
+			t.Error("it did not come back")
+		}
+		b.finish()
+	})
+}
+
+// Only a connection that was stable lets the policy start again.
+func TestOnlyAStableConnectionStartsThePolicyAfresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := testFleet(1)
+		f.Bindings[0].Retry, _ = sim.RetrySpecimen("aws-py-v1") // 1 s, 2 s, 4 s ...; stable after 20 s
+		w := newWorld()
+		w.rtt = 0
+		b := start(t, w, f, 1, all(sim.ActConnect, 0))
+		var waits []time.Duration
+		for _, held := range []time.Duration{time.Minute, 5 * time.Second, 5 * time.Second, 5 * time.Second, 21 * time.Second} {
+			time.Sleep(held)
+			w.fall()
+			w.rise()
+			lost := time.Since(w.t0)
+			for calls := len(w.calls); len(w.calls) == calls; synctest.Wait() {
+				time.Sleep(100 * time.Millisecond)
+			}
+			waits = append(waits, w.calls[len(w.calls)-1].at-lost)
+		}
+		want := []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, time.Second}
+		if d := cmp.Diff(want, waits); d != "" {
+			t.Errorf("waits (-want +got):\n%s", d)
+		}
+		b.finish()
+	})
+}
+
+// The end is exclusive for reports and inclusive for acts.
+func TestTheEndToTheNanosecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, newWorld(), testFleet(1), 1, all(sim.ActConnect, 0))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		d := b.devices[0]
+		end, _ := d.schedule.Due(&d.c.Program.current.Load().load, d.seq+3)
+		for _, at := range []time.Duration{end, end + 1} {
+			act := all([]sim.ActKind{sim.ActOffline, sim.ActPowerLoss}[at-end], at)
+			b.config.Program.Add(&act, at)
+		}
+		b.config.Program.End(end)
+		due := int(d.seq) + 3
+		b.poke()
+		time.Sleep(time.Minute)
+		b.check(t)
+		if got := b.tape.counts[sim.CountDue]; got != due {
+			t.Errorf("%d reports due, want %d", got, due)
+		}
+		if b.world.closed[false] != 1 || b.world.buried != 0 {
+			t.Errorf("closed %v, buried %d: want the act at the end, and not the one behind it", b.world.closed, b.world.buried)
+		}
+		b.finish()
 	})
 }

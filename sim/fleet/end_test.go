@@ -204,3 +204,45 @@ func TestPrepareSaysWhatIsWrong(t *testing.T) {
 		}
 	}
 }
+
+// The end of reporting is in the plan: a worker that is late itself does not move it.
+func TestALateWorkerDoesNotMoveTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := prepare(t, meters(10, s, connect(0), phase("x", 10*s)))
+		r.worker.Event = func(e reports.Event) {
+			if e.Kind == "timeline-end" {
+				time.Sleep(3 * s)
+			}
+		}
+		r.run(t, t.Context())
+		if got := r.totals(); got.Due != 100 || slices.Max(r.tape.due) >= 10*s {
+			t.Errorf("%d due, the last at %v, want 100 before 10 s", got.Due, slices.Max(r.tape.due))
+		}
+	})
+}
+
+// Devices that call when the timeline ends still report what came due before it.
+func TestTheDrainWaitsForDevicesThatCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := prepare(t, meters(10, s, phase("x", 8*s), connect(0), phase("y", 2*s)))
+		r.peer.dialing = 3 * s
+		r.run(t, t.Context())
+		if got := r.totals(); got.Due != 20 || got.Acked != 20 {
+			t.Errorf("%d due, %d acknowledged, want 20", got.Due, got.Acked)
+		}
+	})
+}
+
+// Nobody waits for the reports of devices that are away by plan.
+func TestTheDrainLeavesThoseWhoAreAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := prepare(t, meters(10, s, connect(0), phase("x", 5*s), sim.Act{Kind: sim.ActOffline, Select: everybody()}, phase("y", 5*s)))
+		r.run(t, t.Context())
+		if end := r.worker.Now(); end > 10*s+s/10 {
+			t.Errorf("the run was over at %v, want 10 s", end)
+		}
+		if got := r.totals(); got.Due != 100 || got.Unsent != 50 || got.Acked != 50 {
+			t.Errorf("%d due, %d acknowledged, %d unsent, want 100, 50 and 50", got.Due, got.Acked, got.Unsent)
+		}
+	})
+}

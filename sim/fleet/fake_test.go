@@ -162,31 +162,34 @@ type lever struct {
 	log  []string
 }
 
-func (h *lever) do(what, text string, down, mute bool) error {
+func (h *lever) do(ctx context.Context, what, text string, down, mute bool) error {
 	at := h.p.now()
 	h.log = append(h.log, fmt.Sprintf("%v %s", at, text))
 	time.Sleep(h.took)
 	if h.fail == what {
 		return errors.New("stuck")
 	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	h.p.set(down, mute)
 	return nil
 }
 
-func (h *lever) Down(_ context.Context, kill bool) error {
+func (h *lever) Down(ctx context.Context, kill bool) error {
 	if kill {
-		return h.do("down", "kill", true, false)
+		return h.do(ctx, "down", "kill", true, false)
 	}
-	return h.do("down", "stop", true, false)
+	return h.do(ctx, "down", "stop", true, false)
 }
 
-func (h *lever) Up(context.Context) error { return h.do("up", "up", false, false) }
+func (h *lever) Up(ctx context.Context) error { return h.do(ctx, "up", "up", false, false) }
 
-func (h *lever) Freeze(_ context.Context, on bool) error {
+func (h *lever) Freeze(ctx context.Context, on bool) error {
 	if on {
-		return h.do("freeze", "freeze", false, true)
+		return h.do(ctx, "freeze", "freeze", false, true)
 	}
-	return h.do("thaw", "thaw", false, false)
+	return h.do(ctx, "thaw", "thaw", false, false)
 }
 
 // tape is a recorder that keeps counts, marks and the instants of what came due.

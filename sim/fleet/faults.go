@@ -79,7 +79,6 @@ func (w *Worker) tick(ctx context.Context, done <-chan struct{}, stop context.Ca
 			answered += s.gauges.Done.Load()
 		}
 		if reason := guard.second(due, answered); reason != "" {
-			guard.rule = nil // once is enough
 			w.mu.Lock()
 			w.course.Stopped = reason
 			w.mu.Unlock()

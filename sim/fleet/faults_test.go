@@ -74,13 +74,13 @@ func TestServicesAreBrokenAndMended(t *testing.T) {
 // A service that is down when the timeline ends is up again before answers are waited for.
 func TestTheDrainNeedsAWholeTarget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := prepare(t, meters(10, s, connect(5*s), service(sim.ActKill, time.Hour, 0), phase("x", 5*s)))
+		r := prepare(t, meters(10, s, connect(5*s), service(sim.ActKill, time.Hour, 0), phase("x", 20*s)))
 		r.lever.took = 8 * s // longer than the patience of the drain
 		r.run(t, t.Context())
-		if want := []string{"5s kill", "13s up"}; !slices.Equal(r.lever.log, want) {
+		if want := []string{"5s kill", "25s up"}; !slices.Equal(r.lever.log, want) {
 			t.Errorf("%q, want %q", r.lever.log, want)
 		}
-		if got := r.totals(); got.Due < 50 || got.Acked != got.Due {
+		if got := r.totals(); got.Due < 200 || got.Acked != got.Due {
 			t.Errorf("%d due and %d acknowledged", got.Due, got.Acked)
 		}
 	})
@@ -142,18 +142,21 @@ func TestEarlyStop(t *testing.T) {
 		every   time.Duration
 		mute    []time.Duration // answers end, begin again, end ...
 		dialing time.Duration   // from the first of mute on, and lines are cut
+		quiet   time.Duration   // before anything happens
 		want    sim.Instant
 	}{
 		// The second that ends at 11 s is the first bad one, that at 15 s the fifth.
-		{"answers end", s, []time.Duration{10 * s}, 0, 15 * s},
-		{"the count starts again", s, []time.Duration{10 * s, 14 * s, 16 * s}, 0, 21 * s},
-		{"all is well", s, []time.Duration{never}, 0, 40 * s},
+		{"answers end", s, []time.Duration{10 * s}, 0, 0, 15 * s},
+		{"the count starts again", s, []time.Duration{10 * s, 14 * s, 16 * s}, 0, 0, 21 * s},
+		{"all is well", s, []time.Duration{never}, 0, 0, 40 * s},
 		// All devices hang in a call: what they had to report is known every ten seconds.
-		{"seconds that say nothing", s, []time.Duration{10*s + s/5}, 10 * s, 22 * s},
+		{"seconds that say nothing", s, []time.Duration{10*s + s/5}, 10 * s, 0, 22 * s},
+		// Nothing is wrong with a fleet that has not begun, and one bad second is not five.
+		{"a quiet start", s, []time.Duration{0, 12 * s}, 0, 10 * s, 40 * s},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := meters(10, tt.every, connect(0), phase("x", 40*s))
+				p := meters(10, tt.every, phase("quiet", tt.quiet), connect(0), phase("x", 40*s-tt.quiet))
 				p.StopEarly = &sim.StopEarly{Share: 0.9, For: sim.Duration(5 * s), Origin: "f:9"}
 				r := prepare(t, p)
 				for i, at := range tt.mute {

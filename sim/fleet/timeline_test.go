@@ -89,6 +89,9 @@ func TestPhases(t *testing.T) {
 		{"open at the end", []sim.Act{opening, phase("y", 3*s)}, []reports.PhaseSpan{
 			{Name: "a", Start: 0, End: 3 * s}, {Name: "y", Start: 0, End: 3 * s},
 		}},
+		{"again", []sim.Act{phase("a", 2*s), phase("y", s), phase("a", 3*s)}, []reports.PhaseSpan{
+			{Name: "a", Start: 0, End: 2 * s}, {Name: "y", Start: 2 * s, End: 3 * s}, {Name: "a", Start: 3 * s, End: 6 * s},
+		}},
 		{"closed at once", []sim.Act{opening, closing, phase("y", s)}, []reports.PhaseSpan{
 			{Name: "a", Start: 0, End: 1}, {Name: "y", Start: 0, End: s},
 		}},
