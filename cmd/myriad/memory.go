@@ -10,6 +10,6 @@ import (
 // and room for garbage would be a third of every device. GOGC in the environment overrules it.
 func collectEarly() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(20)
+		debug.SetGCPercent(10)
 	}
 }
