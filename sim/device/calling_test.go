@@ -158,9 +158,8 @@ func TestGivingUpEndsWithTheNextWish(t *testing.T) {
 		w.up = false
 		b := start(t, w, f, 1, all(sim.ActConnect, 0), all(sim.ActOffline, time.Minute), all(sim.ActComeBack, 2*time.Minute))
 		time.Sleep(90 * time.Second)
-		synctest.Wait()
-		if len(w.calls) != 2 {
-			t.Errorf("%d calls, want one and one repetition", len(w.calls))
+		if n := len(w.called()); n != 2 {
+			t.Errorf("%d calls, want one and one repetition", n)
 		}
 		w.rise()
 		time.Sleep(time.Minute)
@@ -186,10 +185,11 @@ func TestOnlyAStableConnectionStartsThePolicyAfresh(t *testing.T) {
 			w.fall()
 			w.rise()
 			lost := time.Since(w.t0)
-			for calls := len(w.calls); len(w.calls) == calls; synctest.Wait() {
-				time.Sleep(100 * time.Millisecond)
+			calls := len(w.called())
+			for len(w.called()) == calls {
+				time.Sleep(100*time.Millisecond + time.Nanosecond)
 			}
-			waits = append(waits, w.calls[len(w.calls)-1].at-lost)
+			waits = append(waits, w.called()[calls].at-lost)
 		}
 		want := []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, time.Second}
 		if d := cmp.Diff(want, waits); d != "" {
@@ -206,17 +206,18 @@ func TestTheEndToTheNanosecond(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		d := b.devices[0]
-		end, _ := d.schedule.Due(&d.c.Program.current.Load().load, d.seq+3)
+		seq := d.seq
+		end, _ := d.schedule.Due(&d.c.Program.current.Load().load, seq+3)
 		for _, at := range []time.Duration{end, end + 1} {
 			act := all([]sim.ActKind{sim.ActOffline, sim.ActPowerLoss}[at-end], at)
 			b.config.Program.Add(&act, at)
 		}
 		b.config.Program.End(end)
-		due := int(d.seq) + 3
+		due := int(seq) + 3
 		b.poke()
 		time.Sleep(time.Minute)
 		b.check(t)
-		if got := b.tape.counts[sim.CountDue]; got != due {
+		if got := b.tape.count(sim.CountDue); got != due {
 			t.Errorf("%d reports due, want %d", got, due)
 		}
 		if b.world.closed[false] != 1 || b.world.buried != 0 {
