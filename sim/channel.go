@@ -41,7 +41,8 @@ type Conversation interface {
 	// Publish hands m to the kernel (OK). QoS 0 messages are done then; others are answered by a
 	// later EventAcked or EventFailed with the same Seq. MQTTPubackError means that m was refused
 	// without being sent and the conversation goes on; after any other failure the next Wait
-	// returns EventDown.
+	// returns EventDown, but for LocalOther without Room, which is the
+	// caller's mistake and changes nothing.
 	Publish(m *Message) Outcome
 
 	// Wait blocks until an event, until the deadline, or until Interrupt. It serves the

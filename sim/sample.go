@@ -61,7 +61,7 @@ type Sample struct {
 	Device   Ordinal
 	Due      Instant // when it ought to have happened
 	Ready    Instant // when the device could do it: connected and with room in its window
-	Sent     Instant // when the last byte was handed to the kernel
+	Sent     Instant // when its write to the kernel began
 	Done     Instant // when the answer had been read
 	Outcome  Outcome
 	Attempts uint16 // transmissions; 1 when it went through at once

@@ -57,6 +57,9 @@ func (c *Conversation) Room() int {
 // any other failure is one of this machine, and the next Wait returns EventDown with it. That the
 // peer cannot be reached is no failure yet.
 func (c *Conversation) Publish(m *sim.Message) sim.Outcome {
+	if c.over != sim.OK {
+		return c.over
+	}
 	e := c.freeSlot()
 	now := time.Now()
 	if e == nil && m.QoS > 0 || c.ids.freeAt(c.d.timing.lifetime) > now.Sub(c.opened) {

@@ -105,12 +105,12 @@ func (d *Device) publish() bool {
 	s := d.c.borrow()
 	s.payload = d.payload(s.payload[:0], r)
 	s.message = sim.Message{Seq: r.seq, Topic: d.topic, Payload: s.payload, QoS: b.QoS, Resend: r.sent}
+	at := d.now() // before the write: a peer that reads slowly must not look like our lag
 	outcome := d.conv.Publish(&s.message)
 	d.c.scratch.Put(s)
-	now := d.now()
 	switch outcome {
 	case sim.OK:
-		d.sent(r, now)
+		d.sent(r, at)
 		if b.QoS > 0 {
 			d.out.inflight = append(d.out.inflight, d.out.waiting.pop())
 			return true
@@ -118,7 +118,7 @@ func (d *Device) publish() bool {
 		d.c.Gauges.Done.Add(1)
 	case sim.MQTTPubackError: // refused without being sent: no other connection would take it either
 		if !r.sent {
-			r.at, r.from = now, d.ready
+			r.at, r.from = at, d.ready
 			d.drop(r.seq)
 		}
 	default:
@@ -126,7 +126,7 @@ func (d *Device) publish() bool {
 	}
 	done := d.out.waiting.pop()
 	d.c.Gauges.Backlog.Add(-1)
-	d.record(&done, now, outcome, 1)
+	d.record(&done, d.now(), outcome, 1)
 	return true
 }
 
