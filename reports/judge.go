@@ -74,9 +74,9 @@ func (j *judge) invalid() []string {
 	for _, f := range j.r.Findings {
 		if f.Check.Kind == sim.CheckSchedule {
 			own = true
-			if f.Verdict == Invalid {
-				reasons = append(reasons, f.Note)
-			}
+		}
+		if f.Verdict == Invalid {
+			reasons = append(reasons, f.Note)
 		}
 	}
 	if p99 := j.r.Lag.P99; !own && p99 > bound.Seconds() {
@@ -100,7 +100,16 @@ func lateness(p99 float64, bound time.Duration) string {
 	return fmt.Sprintf("the generator was late: p99 of its lag is %s, over %s", inSeconds(p99), bound)
 }
 
-func inSeconds(s float64) time.Duration { return time.Duration(s * 1e9).Round(time.Microsecond) }
+// inSeconds rounds to three digits or so: more would be noise in a sentence.
+func inSeconds(s float64) time.Duration {
+	d := time.Duration(s * 1e9)
+	for unit := time.Microsecond; unit <= time.Second; unit *= 10 {
+		if d < 1000*unit {
+			return d.Round(unit)
+		}
+	}
+	return d.Round(time.Second)
+}
 
 // find judges one check.
 func (j *judge) find(c *sim.Check) Finding {

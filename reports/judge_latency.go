@@ -17,6 +17,7 @@ func (j *judge) latency(f *Finding) {
 	switch w.Kind {
 	case sim.WindowRun:
 		j.quantile(f, fold.between(0, forever, c.Metric, response, allFleets), fine())
+		j.blame(f, 0, forever)
 	case sim.WindowPhase:
 		p, ok := j.phase(w.Phase)
 		if !ok {
@@ -24,6 +25,7 @@ func (j *judge) latency(f *Finding) {
 			return
 		}
 		j.quantile(f, fold.between(p.Start, p.End, c.Metric, response, allFleets), fine())
+		j.blame(f, p.Start, p.End)
 	case sim.WindowLast:
 		j.since(f, j.in.Length-w.Span.D())
 	case sim.WindowRecovery:
@@ -40,6 +42,21 @@ func (j *judge) latency(f *Finding) {
 		j.every(f)
 	default:
 		f.skip("unknown window %q", w.Kind)
+	}
+}
+
+// blame makes a broken limit an invalid one when it was the generator that broke it: when the claim
+// would hold for the response time less the generator's own lag in the same window. What may be
+// Myriad's fault must not be called the target's.
+func (j *judge) blame(f *Finding, from, to sim.Instant) {
+	c := f.Check
+	if f.Verdict != Failed || c.Bound != sim.Below && c.Bound != sim.AtMost {
+		return
+	}
+	late := value(lagOf(j.in.Fold, from, to, allFleets), fine(), c.Quantile)
+	if late > 0 && c.Bound.Holds(f.Value-late, c.Limit) {
+		f.Verdict = Invalid
+		f.Note = join(f.Note, fmt.Sprintf("the generator itself was late by %s here, and without that the claim would hold", inSeconds(late)))
 	}
 }
 

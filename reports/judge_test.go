@@ -249,6 +249,19 @@ func TestJudgeSchedule(t *testing.T) {
 	want{Invalid, 0.003, 2, "s", "the generator was late"}.compare(t, f)
 }
 
+// What may be the generator's fault is not called the target's.
+func TestJudgeLatencyOfALateGenerator(t *testing.T) {
+	check := sim.Check{Kind: sim.CheckLatency, Metric: sim.OpPublish, Quantile: 1, Bound: sim.Below, Limit: 0.1}
+	publish := func(sent, done sim.Instant) func(*stage) {
+		return func(s *stage) {
+			s.rec.Record(&sim.Sample{Op: sim.OpPublish, Due: 10 * ms, Ready: 10 * ms, Sent: sent, Done: done})
+		}
+	}
+	want{Invalid, 0.14, 1, "s", "was late by"}.compare(t, judged(t, check, publish(100*ms, 150*ms)))
+	want{Failed, 0.14, 1, "s", ""}.compare(t, judged(t, check, publish(12*ms, 150*ms)))
+	want{Passed, 0.04, 1, "s", ""}.compare(t, judged(t, check, publish(40*ms, 50*ms)))
+}
+
 func TestUnknownCheckIsNotJudged(t *testing.T) {
 	want{NotJudged, 0, 0, "", `"rain" is not a check`}.compare(t, judged(t, sim.Check{Kind: "rain"}, func(*stage) {}))
 }

@@ -40,6 +40,12 @@ func (w *Worker) program(acts []sim.Act, start sim.Instant, last bool) {
 	for i := range acts {
 		a := &acts[i]
 		end = start + a.At.D() + a.Hold.D()
+		if a.Phase != "" { // before anything can be due there: the recorder splits its figures at the edge
+			w.mark(start + a.At.D())
+			if a.Kind == sim.ActPhaseRun {
+				w.mark(end)
+			}
+		}
 		for _, s := range w.fleets {
 			if a.Kind == sim.ActLoad || a.Select != nil && a.Select.Fleet == s.fleet.Name {
 				s.program.Add(a, start+a.At.D())
