@@ -183,7 +183,7 @@ func TestInvalid(t *testing.T) {
 			s.fail(sim.OpConnect, sim.LocalDescriptors, 0, 2)
 		}, Invalid, "out of descriptors, 2 times"},
 		{"a refused one is the target's", func(s *stage) { s.fail(sim.OpConnect, sim.TCPRefused, 0, 2) }, Passed, ""},
-		{"late", func(s *stage) { late(s, 300*ms) }, Invalid, "p99 of its lag is 300."},
+		{"late", func(s *stage) { late(s, 300*ms) }, Invalid, "p99 of its lag is 300ms"},
 		{"not so late", func(s *stage) { late(s, 240*ms) }, Passed, ""},
 		{"the story allows it", func(s *stage) {
 			s.plan.Checks = []sim.Check{within(time.Second)}
