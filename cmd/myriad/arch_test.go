@@ -25,6 +25,7 @@ var floors = [][]string{
 	{"sim/pace", "sim/signal", "features"},    // F0
 	{"reports", "sim/payload"},                // F1
 	{"sim/mqtt", "sim/coap"},                  // F1
+	{"sim/journal", "sim/child"},              // F1
 	{"scenarios/profiles"},                    // F1, above the encodings that it names
 	{"sim/probe", "reports/render", "docker"}, // F2
 	{"scenarios"},                             // F2
@@ -50,7 +51,7 @@ var homes = map[string][]string{
 	"github.com/plgd-dev/go-coap/":                {"sim/coap", "sim/backend"},
 	"github.com/prometheus/":                      {"reports/render"},
 	"github.com/spf13/":                           {"cmd/myriad"},
-	"golang.org/x/sys/":                           {"sim/backend"},
+	"golang.org/x/sys/":                           {"sim/backend", "sim/child"},
 	"github.com/testcontainers/testcontainers-go": {"docker"},
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/myriad-iot/myriad/sim/backend"
+	"github.com/myriad-iot/myriad/sim/probe"
 )
 
 // Exit codes. They are part of the interface.
@@ -36,13 +37,21 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// childVerb is what this program re-executes itself with for a process of the embedded target. It is
-// no command for people, so cobra does not know it.
-const childVerb = "backend-child"
+// What this program re-executes itself with, for a process of the embedded target and for the far-end
+// subscriber. These are no commands for people, so cobra does not know them.
+const (
+	backendChild = "backend-child"
+	probeChild   = "probe-child"
+)
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == childVerb {
-		os.Exit(backend.ChildMain(os.Args[2:]))
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case backendChild:
+			os.Exit(backend.ChildMain(os.Args[2:]))
+		case probeChild:
+			os.Exit(probe.ChildMain(os.Args[2:]))
+		}
 	}
 	os.Exit(command(os.Args[1:]))
 }

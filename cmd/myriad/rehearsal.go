@@ -37,7 +37,7 @@ type rehearsed struct {
 	story    *scenarios.Story
 	worker   *fleet.Worker
 	target   sim.Target
-	probe    *probe.Probe
+	far      *watching
 	recorder *reports.Recorder
 	fold     *reports.Fold
 	ledger   *reports.Ledger
@@ -111,12 +111,14 @@ func (r *rehearsal) start(ctx context.Context, story *scenarios.Story) (_ *rehea
 // begin subscribes the probe, sets T0 and starts the devices.
 func (s *rehearsed) begin(ctx context.Context, r *rehearsal, e sim.Endpoints, runID uint32, c *clock) error {
 	plan := &s.story.Plan
-	s.probe = &probe.Probe{Plan: plan, RunID: runID, Endpoints: e, Witness: s.ledger, Clock: c}
-	far, stopFar := context.WithCancel(context.WithoutCancel(ctx))
-	var probing sync.WaitGroup
-	if err := startProbe(ctx, far, s.probe, &probing); err != nil {
-		stopFar()
-		probing.Wait()
+	command, err := again(probeChild)
+	if err != nil {
+		return err
+	}
+	s.far, err = watch(ctx, &probe.Remote{
+		Command: command, Plan: plan, RunID: runID, Endpoints: e, Witness: s.ledger, Clock: c,
+	})
+	if err != nil {
 		return err
 	}
 	t0 := time.Now().Add(startUp(plan.Devices()))
@@ -124,24 +126,36 @@ func (s *rehearsed) begin(ctx context.Context, r *rehearsal, e sim.Endpoints, ru
 	s.worker = &fleet.Worker{
 		Plan: plan, RunID: runID, T0: t0, Endpoints: e, Dialer: newDialer,
 		Recorder: s.recorder, Ledger: s.ledger, Handle: handles(s.target), Event: s.event, Tick: s.tick,
-		Far: func(ctx context.Context) { _ = s.probe.Drain(ctx, grace) },
+		Far: func(ctx context.Context) { _ = s.far.Drain(ctx, grace) },
 	}
 	if err := s.worker.Prepare(); err != nil {
-		stopFar()
-		probing.Wait()
+		_ = s.far.end() // nothing was sent that could have been missed
 		return err
 	}
 	go func() {
 		defer close(s.ended)
+		var watching sync.WaitGroup
+		over := make(chan struct{})
+		watching.Go(func() { s.mindFarEnd(over) })
 		err := s.worker.Run(ctx)
 		end := s.worker.Now()
-		stopFar()
-		probing.Wait()
+		close(over)
+		watching.Wait()
+		unseen := s.far.end()
 		err = errors.Join(err, s.target.Stop(context.WithoutCancel(ctx)))
 		s.live.clear()
-		s.result = s.judge(end, ctx.Err() != nil, err)
+		s.result = s.judge(end, ctx.Err() != nil, unseen, err)
 	}()
 	return nil
+}
+
+// mindFarEnd tells at once when the far end is not watched any more, until the run is over.
+func (s *rehearsed) mindFarEnd(over <-chan struct{}) {
+	select {
+	case <-s.far.ended:
+		s.event(reports.Event{At: s.worker.Now(), Kind: "probe-lost", Text: s.far.err.Error()})
+	case <-over:
+	}
 }
 
 // Act waits until the story's i-th act is over.
@@ -177,8 +191,9 @@ func (s *rehearsed) collect() {
 	}
 }
 
-// judge turns everything observed into the result.
-func (s *rehearsed) judge(end sim.Instant, interrupted bool, err error) *reports.Result {
+// judge turns everything observed into the result. unseen is why the far end was not watched to the
+// end: what it did not see cannot be called lost.
+func (s *rehearsed) judge(end sim.Instant, interrupted bool, unseen, err error) *reports.Result {
 	s.collect()
 	course := s.worker.Course()
 	in := reports.Input{
@@ -188,6 +203,9 @@ func (s *rehearsed) judge(end sim.Instant, interrupted bool, err error) *reports
 	}
 	if interrupted {
 		in.Interrupted = "the run was interrupted"
+	}
+	if unseen != nil {
+		in.Invalid = append(in.Invalid, "the far end was not watched to the end: "+unseen.Error())
 	}
 	result := reports.Build(&in)
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/myriad-iot/myriad/docker"
@@ -49,16 +48,25 @@ func newTarget(p *sim.Plan, log *slog.Logger) (sim.Target, error) {
 
 // newEmbedded makes what the plan needs of the embedded target.
 func newEmbedded(p *sim.Plan, log *slog.Logger) (*backend.Target, error) {
-	self, err := os.Executable()
+	command, err := again(backendChild)
 	if err != nil {
-		return nil, fmt.Errorf("find this program to start the embedded target: %w", err)
+		return nil, err
 	}
-	t := &backend.Target{Command: []string{self, childVerb}, Log: log}
+	t := &backend.Target{Command: command, Log: log}
 	t.CoAP = uses(p, sim.ChannelCoAP) && p.Target.EmbeddedServes(sim.ChannelCoAP)
 	if uses(p, sim.ChannelMQTT) && p.Target.EmbeddedServes(sim.ChannelMQTT) {
 		t.Brokers = 1
 	}
 	return t, nil
+}
+
+// again is the command that starts this program as a child.
+func again(verb string) ([]string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program to start a part of it: %w", err)
+	}
+	return []string{self, verb}, nil
 }
 
 func uses(p *sim.Plan, c sim.Channel) bool {
@@ -155,18 +163,39 @@ func newDialer(f *sim.Fleet) (sim.Dialer, error) {
 	return nil, fmt.Errorf("unknown channel %q", b.Channel)
 }
 
-// startProbe runs p until far ends and returns when its subscriptions stand.
-func startProbe(ctx, far context.Context, p *probe.Probe, wg *sync.WaitGroup) error {
-	failed := make(chan error, 1)
-	wg.Go(func() { failed <- p.Run(far) })
+// watching is a run's far end under observation.
+type watching struct {
+	*probe.Remote
+	stop  context.CancelFunc
+	ended chan struct{}
+	err   error // why there was more to see than was seen; set before ended is closed
+}
+
+// watch starts p and returns when its subscriptions stand.
+func watch(ctx context.Context, p *probe.Remote) (*watching, error) {
+	far, stop := context.WithCancel(context.WithoutCancel(ctx)) // an interrupted run is still drained
+	w := &watching{Remote: p, stop: stop, ended: make(chan struct{})}
+	go func() {
+		defer close(w.ended)
+		w.err = p.Run(far)
+	}()
 	select {
 	case <-p.Ready():
-		return nil
-	case err := <-failed:
-		return err
+		return w, nil
+	case <-w.ended:
+		return nil, w.end()
 	case <-ctx.Done():
-		return ctx.Err()
+		_ = w.end() // it never stood
+		return nil, ctx.Err()
 	case <-time.After(healthy):
-		return &sim.NotHealthy{Target: "probe", Err: fmt.Errorf("no subscription was granted within %v", healthy)}
+		err := fmt.Errorf("no subscription was granted within %v", healthy)
+		return nil, &sim.NotHealthy{Target: "probe", Err: errors.Join(err, w.end())}
 	}
+}
+
+// end stops watching, when all that was seen has been passed on.
+func (w *watching) end() error {
+	w.stop()
+	<-w.ended
+	return w.err
 }

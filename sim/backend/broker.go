@@ -10,6 +10,8 @@ import (
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/myriad-iot/myriad/sim/journal"
 )
 
 // Broker is an MQTT 3.1.1 and 5 broker that lets everybody in. It keeps nothing on disk: sessions
@@ -21,12 +23,12 @@ type Broker struct {
 }
 
 // NewBroker listens on address; port 0 takes a free port outside the ephemeral range. Each stamped
-// message is written to journal, which may be nil, before it is acknowledged. log may be nil.
-func NewBroker(address string, journal io.Writer, log *slog.Logger) (*Broker, error) {
-	return newBroker(address, newJournal(journal), log)
+// message is written to records, which may be nil, before it is acknowledged. log may be nil.
+func NewBroker(address string, records io.Writer, log *slog.Logger) (*Broker, error) {
+	return newBroker(address, journal.NewWriter(records, 0), log)
 }
 
-func newBroker(address string, j *journal, log *slog.Logger) (*Broker, error) {
+func newBroker(address string, j *journal.Writer, log *slog.Logger) (*Broker, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -60,8 +62,8 @@ func (b *Broker) Run(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
-	case <-b.hook.journal.failed:
-		err = fmt.Errorf("broker: %w", b.hook.journal.cause())
+	case <-b.hook.journal.Failed():
+		err = fmt.Errorf("broker: %w", b.hook.journal.Err())
 	}
 	if e := server.Close(); e != nil && err == nil {
 		err = fmt.Errorf("broker: %w", e)
@@ -112,7 +114,7 @@ func (h atLeast) WithGroup(name string) slog.Handler {
 // brokerHook admits everybody, writes the journal and keeps the gates.
 type brokerHook struct {
 	mochi.HookBase
-	journal *journal
+	journal *journal.Writer
 	log     *slog.Logger
 	gates   gates
 }
@@ -132,7 +134,7 @@ func (h *brokerHook) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool {
 
 // OnPublish is called before the PUBACK is written and before anybody is sent the message.
 func (h *brokerHook) OnPublish(_ *mochi.Client, pk packets.Packet) (packets.Packet, error) {
-	if h.journal.note(pk.Payload) != nil {
+	if h.journal.Note(pk.Payload) != nil {
 		return pk, packets.ErrRejectPacket // neither acknowledged nor delivered
 	}
 	return pk, nil

@@ -20,6 +20,8 @@ import (
 	"github.com/plgd-dev/go-coap/v3/options/config"
 	"github.com/plgd-dev/go-coap/v3/udp"
 	"github.com/plgd-dev/go-coap/v3/udp/client"
+
+	"github.com/myriad-iot/myriad/sim/journal"
 )
 
 const (
@@ -45,18 +47,18 @@ const (
 // id is swallowed. A retransmission is answered again and recorded once; see memory.
 type CoAPServer struct {
 	conn    *net.UDPConn
-	journal *journal
+	journal *journal.Writer
 	log     *slog.Logger
 	memory  memory
 }
 
 // NewCoAPServer binds address; port 0 takes a free port outside the ephemeral range. Each stamped
-// message is written to journal, which may be nil, before it is answered. log may be nil.
-func NewCoAPServer(address string, journal io.Writer, log *slog.Logger) (*CoAPServer, error) {
-	return newCoAPServer(address, newJournal(journal), log)
+// message is written to records, which may be nil, before it is answered. log may be nil.
+func NewCoAPServer(address string, records io.Writer, log *slog.Logger) (*CoAPServer, error) {
+	return newCoAPServer(address, journal.NewWriter(records, 0), log)
 }
 
-func newCoAPServer(address string, j *journal, log *slog.Logger) (*CoAPServer, error) {
+func newCoAPServer(address string, j *journal.Writer, log *slog.Logger) (*CoAPServer, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -107,8 +109,8 @@ func (s *CoAPServer) Run(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
-	case <-s.journal.failed:
-		err = s.journal.cause()
+	case <-s.journal.Failed():
+		err = s.journal.Err()
 	case err = <-served:
 		served <- nil
 		if err == nil {
@@ -218,7 +220,7 @@ func (s *CoAPServer) accept(r *pool.Message) codes.Code {
 		if err != nil {
 			return codes.BadRequest
 		}
-		if err := s.journal.note(payload); err != nil {
+		if err := s.journal.Note(payload); err != nil {
 			return codes.ServiceUnavailable
 		}
 		return codes.Changed

@@ -61,7 +61,7 @@ func pids(t *Target) string {
 	var list []string
 	for _, s := range t.services {
 		for _, m := range s.members {
-			list = append(list, strconv.Itoa(m.process.cmd.Process.Pid))
+			list = append(list, strconv.Itoa(m.process.Pid()))
 		}
 	}
 	return strings.Join(list, " ")

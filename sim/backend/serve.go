@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/journal"
 )
 
 // Options say which services to run.
@@ -17,11 +18,11 @@ type Options struct {
 }
 
 // Serve runs the services in this process until ctx ends. ready, unless nil, is called once, when
-// all of them listen. A stamped message is written to journal (see the package comment) before it
-// is acknowledged; a nil journal means that nobody wants to know. When one service fails the
+// all of them listen. A stamped message is written to records (see the package comment) before it
+// is acknowledged; nil means that nobody wants to know. When one service fails the
 // others end and its error is returned.
-func Serve(ctx context.Context, o Options, journal io.Writer, ready func(sim.Endpoints)) error {
-	j := newJournal(journal)
+func Serve(ctx context.Context, o Options, records io.Writer, ready func(sim.Endpoints)) error {
+	j := journal.NewWriter(records, 0)
 	var at sim.Endpoints
 	var services []func(context.Context) error
 	if o.MQTT != "" {

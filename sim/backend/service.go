@@ -2,8 +2,10 @@ package backend
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"sync"
@@ -11,7 +13,9 @@ import (
 	"time"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/child"
 	"github.com/myriad-iot/myriad/sim/coap"
+	"github.com/myriad-iot/myriad/sim/journal"
 	"github.com/myriad-iot/myriad/sim/mqtt"
 )
 
@@ -34,15 +38,17 @@ type service struct {
 // member is one process of a service and the address that it keeps.
 type member struct {
 	address string
-	process *process // nil, or the last one started
+	process *child.Process // nil, or the last one started
 }
 
-// pingAgain is when a CoAP ping that was not answered is repeated for the first time.
-const pingAgain = 200 * time.Millisecond
+const (
+	startTimeout = 15 * time.Second       // from exec to the ready line, and again to the first answer
+	pingAgain    = 200 * time.Millisecond // until a CoAP ping that was not answered is repeated for the first time
+)
 
 var errStopped = errors.New("the target has been stopped")
 
-func (m *member) alive() bool { return m.process != nil && m.process.alive() }
+func (m *member) alive() bool { return m.process != nil && m.process.Alive() }
 
 // Down implements sim.Handle.
 func (s *service) Down(ctx context.Context, kill bool) error {
@@ -53,10 +59,10 @@ func (s *service) Down(ctx context.Context, kill bool) error {
 	}
 	err := s.each(func(m *member) error {
 		if kill {
-			m.process.kill()
+			m.process.Kill()
 			return nil
 		}
-		return m.process.terminate(ctx)
+		return m.process.Terminate(ctx)
 	})
 	s.frozen = false
 	if err != nil {
@@ -85,7 +91,7 @@ func (s *service) Up(ctx context.Context) error {
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
-		_ = s.each(func(m *member) error { m.process.kill(); return nil })
+		_ = s.each(func(m *member) error { m.process.Kill(); return nil })
 		return &sim.NotHealthy{Target: "embedded " + s.name, Err: err}
 	}
 	return nil
@@ -105,7 +111,7 @@ func (s *service) Freeze(_ context.Context, on bool) error {
 			return fmt.Errorf("freeze %s: it is down", s.name)
 		}
 	}
-	if err := s.each(func(m *member) error { return m.process.signal(sig) }); err != nil {
+	if err := s.each(func(m *member) error { return m.process.Signal(sig) }); err != nil {
 		return fmt.Errorf("freeze %s: %w", s.name, err)
 	}
 	s.frozen = on
@@ -117,7 +123,7 @@ func (s *service) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
-	_ = s.each(func(m *member) error { m.process.kill(); return nil })
+	_ = s.each(func(m *member) error { m.process.Kill(); return nil })
 }
 
 // each applies f to all living members at the same time.
@@ -135,25 +141,71 @@ func (s *service) each(f func(*member) error) error {
 
 // start starts m's process and waits until it answers. The address that it found is m's from then on.
 func (s *service) start(ctx context.Context, m *member) error {
-	command := append(slices.Clone(s.command), "-"+string(s.channel), m.address)
-	p, at, err := start(ctx, command, s.witness, s.clock, s.log)
+	p, at, err := s.launch(ctx, m.address)
 	if err != nil {
 		return err
 	}
 	m.process = p
 	address := at.Of(s.channel, 0)
 	if address == "" {
-		p.kill()
-		return fmt.Errorf("process %d is ready without saying where", p.cmd.Process.Pid)
+		p.Kill()
+		return fmt.Errorf("process %d is ready without saying where", p.Pid())
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if err := answers(ctx, s.channel, address); err != nil {
-		p.kill()
-		return p.explain(fmt.Errorf("%s does not answer: %w", address, err))
+		p.Kill()
+		return p.Explain(fmt.Errorf("%s does not answer: %w", address, err))
 	}
 	m.address = address
 	return nil
+}
+
+// launch starts a process and returns when it says where it listens. It leaves nothing behind on
+// error. A process that ends later without being asked is reported to the log.
+func (s *service) launch(ctx context.Context, address string) (*child.Process, sim.Endpoints, error) {
+	command := child.Command{Args: append(slices.Clone(s.command), "-"+string(s.channel), address)}
+	if s.witness != nil {
+		command.Args = append(command.Args, "-journal")
+		command.Read = func(r io.Reader) error { return journal.Read(r, s.witness, s.clock, true) }
+	}
+	p, err := child.Start(command)
+	if err != nil {
+		return nil, sim.Endpoints{}, err
+	}
+	timer := time.NewTimer(startTimeout)
+	defer timer.Stop()
+	var at sim.Endpoints
+	select {
+	case line := <-p.Ready():
+		if err = json.Unmarshal([]byte(line), &at); err == nil {
+			go s.watch(p)
+			return p, at, nil
+		}
+		err = fmt.Errorf("not a ready line: %q", line)
+	case <-p.Done():
+		return nil, at, fmt.Errorf("ended before it was ready: %w", ended(p))
+	case <-timer.C:
+		err = fmt.Errorf("not ready after %v", startTimeout)
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	p.Kill()
+	return nil, at, p.Explain(err)
+}
+
+func (s *service) watch(p *child.Process) {
+	if <-p.Done(); !p.Asked() {
+		s.log.Error("service process ended by itself", "err", ended(p))
+	}
+}
+
+// ended says how p ended, without having been asked.
+func ended(p *child.Process) error {
+	if err := p.Err(); err != nil {
+		return err
+	}
+	return p.Explain(errors.New("exit status 0"))
 }
 
 // addresses are the members' addresses, in order.

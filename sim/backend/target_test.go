@@ -224,7 +224,7 @@ func TestHandleUpAfterCrash(t *testing.T) {
 	if err := syscall.Kill(children(tg)[0], syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	<-m.process.done
+	<-m.process.Done()
 	if err := h.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}

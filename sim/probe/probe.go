@@ -102,19 +102,33 @@ func (p *Probe) Run(ctx context.Context) error {
 // Drain waits until nothing has come for idle, counted from now, or until ctx ends: that is its error.
 // A subscription that comes back counts as something that comes.
 func (p *Probe) Drain(ctx context.Context, idle time.Duration) error {
+	p.prepare()
+	return drain(ctx, idle, nil, p.latest)
+}
+
+// latest is when something last came.
+func (p *Probe) latest() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last
+}
+
+// drain waits until nothing has come for idle, counted from now. last tells when something last came;
+// when lost is closed nothing can come any more, however much there is.
+func drain(ctx context.Context, idle time.Duration, lost <-chan struct{}, last func() time.Time) error {
 	quiet := time.Now()
 	for {
-		p.mu.Lock()
-		if p.last.After(quiet) {
-			quiet = p.last
+		if came := last(); came.After(quiet) {
+			quiet = came
 		}
-		p.mu.Unlock()
 		wait := time.Until(quiet.Add(idle))
 		if wait <= 0 {
 			return nil
 		}
 		select {
 		case <-time.After(wait):
+		case <-lost:
+			return errors.New("drain: the probe's process has ended")
 		case <-ctx.Done():
 			return fmt.Errorf("drain: %w", ctx.Err())
 		}

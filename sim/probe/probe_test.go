@@ -73,6 +73,7 @@ func (c clock) Now() sim.Instant { return time.Since(c.t0) }
 type witness struct {
 	mu    sync.Mutex
 	seen  map[sim.Stamp]int
+	at    map[sim.Stamp]sim.Instant
 	wrong int
 	clock clock
 }
@@ -81,6 +82,7 @@ func (w *witness) See(s sim.Sighting) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seen[s.Stamp]++
+	w.at[s.Stamp] = s.At
 	if s.Stored || s.At < 0 || s.At > w.clock.Now() {
 		w.wrong++
 	}
@@ -90,6 +92,13 @@ func (w *witness) count(s sim.Stamp) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.seen[s]
+}
+
+// len is the number of distinct messages.
+func (w *witness) len() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.seen)
 }
 
 func eventually(t *testing.T, what string, ok func() bool) {
@@ -104,7 +113,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 const run = 0xCAFE
 
 func newProbe(endpoints ...string) (*Probe, *witness) {
-	w := &witness{seen: make(map[sim.Stamp]int), clock: clock{time.Now()}}
+	w := &witness{seen: make(map[sim.Stamp]int), at: make(map[sim.Stamp]sim.Instant), clock: clock{time.Now()}}
 	coap := mqttFleet("rooms", "rooms/{id}")
 	coap.Bindings[0].Channel = sim.ChannelCoAP
 	plan := &sim.Plan{Fleets: []sim.Fleet{mqttFleet("m", "m/{id}"), coap, mqttFleet("n", "n/{id}/t")}}
@@ -112,7 +121,7 @@ func newProbe(endpoints ...string) (*Probe, *witness) {
 }
 
 // start runs p until the returned function is called, and waits until it is ready.
-func start(t *testing.T, p *Probe) (stop func()) {
+func start(t *testing.T, p far) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

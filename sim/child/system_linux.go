@@ -1,0 +1,19 @@
+package child
+
+import (
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// dieWithParent makes the kernel kill the child when the thread that started it ends, also while
+// the child is stopped and cannot see the end of its standard input.
+func dieWithParent() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// widen asks for a pipe of n bytes.
+func widen(pipe *os.File, n int) {
+	_, _ = unix.FcntlInt(pipe.Fd(), unix.F_SETPIPE_SZ, n) // Fd makes it blocking, which is as good here
+}
