@@ -7,6 +7,11 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
+// Tick is the grid on which reports come due. A worker that wakes for every message alone spends a
+// third of its time on going to sleep; on a grid of a millisecond, devices that are due together wake
+// together, and because the grid is the schedule's own it is no lateness.
+const Tick = time.Millisecond
+
 // Reports is the schedule of one device's reports. Every 0 is a device that never reports.
 type Reports struct {
 	Origin time.Duration // run time since which the device reports
@@ -32,7 +37,7 @@ func NewReports(key uint64, origin time.Duration, r *sim.Reporting) Reports {
 // Due is the run time at which report n (from 0) is due under load l, and false if it never is. For
 // a jitter of at most 1 a later report is never due before an earlier one, and none before Origin:
 // jitter that would move the first one there is mirrored, which keeps the rate of a fleet even from
-// its first moment.
+// its first moment. Instants are whole [Tick]s, but for Origin itself.
 func (r *Reports) Due(l *Load, n uint32) (time.Duration, bool) {
 	if r.Every <= 0 {
 		return 0, false
@@ -47,7 +52,8 @@ func (r *Reports) Due(l *Load, n uint32) (time.Duration, bool) {
 		d = max(d, -d)
 	}
 	if l.Constant() {
-		return r.Origin + d, true
+		return max((r.Origin + d).Truncate(Tick), r.Origin), true
 	}
-	return l.At(l.Integral(r.Origin) + d)
+	at, ok := l.At(l.Integral(r.Origin) + d)
+	return max(at.Truncate(Tick), r.Origin), ok
 }

@@ -82,7 +82,7 @@ func TestJitterStaysWithinItsShare(t *testing.T) {
 			low, high = min(low, x-y), max(high, x-y)
 		}
 	}
-	if low < -s || low > -990*time.Millisecond || high >= s || high < 990*time.Millisecond {
+	if low < -s-Tick || low > -990*time.Millisecond || high >= s+Tick || high < 990*time.Millisecond {
 		t.Errorf("jitter from %v to %v, want -1s to 1s", low, high)
 	}
 }
