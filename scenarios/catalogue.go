@@ -29,7 +29,7 @@ func Search(steps []Step, words string) []Step {
 	return out
 }
 
-// Text lists steps for a terminal.
+// Text lists steps for a terminal, and what their parameters accept.
 func Text(steps []Step) string {
 	var b strings.Builder
 	for _, s := range steps {
@@ -39,6 +39,13 @@ func Text(steps []Step) string {
 		}
 		if s.Sample != "" {
 			b.WriteByte('\n')
+		}
+	}
+	b.WriteByte('\n')
+	for _, t := range paramTypes() {
+		used := func(s Step) bool { return strings.Contains(s.Expression, "{"+t.name+"}") }
+		if slices.ContainsFunc(steps, used) {
+			fmt.Fprintf(&b, "%-13s %s\n", "{"+t.name+"}", t.accepts)
 		}
 	}
 	return b.String()

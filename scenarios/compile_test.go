@@ -109,6 +109,29 @@ func TestLoadIsRelativeToNominal(t *testing.T) {
 	}
 }
 
+// A row of objectives is found at its own line, not at the sentence's.
+func TestObjectivesHaveTheLinesOfTheirRows(t *testing.T) {
+	p := plan(t, `
+		Given a fleet "rooms" of 1,000 "sensor" devices
+		When fleet "rooms" connects evenly over 10s
+		And phase "steady" runs for 1m
+		Then the objectives hold:
+		  | metric     | percentile | limit |
+		  | end-to-end | p50        | 200ms |
+		  | publish    | p99        | 1s    |
+		And no message is lost`, Options{}).Plan
+	first, second, last := p.Checks[0].Origin, p.Checks[1].Origin, p.Checks[2].Origin
+	var lines [3]int
+	for i, origin := range []string{first, second, last} {
+		if _, err := fmt.Sscan(origin[strings.LastIndex(origin, ":")+1:], &lines[i]); err != nil {
+			t.Fatalf("%q: %v", origin, err)
+		}
+	}
+	if lines[1] != lines[0]+1 || lines[2] != lines[0]+2 {
+		t.Errorf("the checks come from %s, %s and %s, want three lines one after another", first, second, last)
+	}
+}
+
 func TestScaleOfSelections(t *testing.T) {
 	steps := `
 		Given a fleet "rooms" of 1,000 "sensor" devices

@@ -247,7 +247,14 @@ func plain(text string) (what, hint string) {
 		if rest, ok = strings.CutPrefix(text, "unexpected end of file, expected: "); ok {
 			return "the file ends too early", "here may come " + tokens(rest)
 		}
-		return strings.ToLower(text[:1]) + text[1:], ""
+		hint := ""
+		switch {
+		case text == "inconsistent cell count within the table":
+			hint = "each row has as many cells as the first one; write - where nothing is"
+		case strings.HasPrefix(strings.ToLower(text), "language not supported"):
+			hint = "write a language of Gherkin, such as en, de or fr"
+		}
+		return strings.ToLower(text[:1]) + text[1:], hint
 	}
 	expected, got, _ := strings.Cut(rest, ", got ")
 	return quote(strings.TrimSpace(strings.Trim(got, "'"))) + " is not expected here", "here may come " + tokens(expected)

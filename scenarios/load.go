@@ -121,7 +121,10 @@ func newEnvironment(o Options) (*environment, Problems) {
 	for _, name := range o.Profiles {
 		file, err := folder{}.profiles(name)
 		var ps Problems
+		var f *fault
 		switch {
+		case errors.As(err, &f):
+			problems = append(problems, Problem{Text: "--profile: " + f.text, Hint: "a path is relative to where you are"})
 		case err == nil:
 			env.profiles = merge(env.profiles, file)
 		case errors.As(err, &ps):

@@ -62,6 +62,10 @@ func (l *loader) path(p string) {
 			l.problem(Problem{URI: p, Text: err.Error()})
 		}
 	} else {
+		if ext := filepath.Ext(p); ext == ".yaml" || ext == ".yml" {
+			l.problem(Problem{URI: p, Text: "this is no story", Hint: "if it is a profile, say --profile " + p})
+			return
+		}
 		files = []string{p}
 	}
 	for _, name := range files {
@@ -95,7 +99,8 @@ func (l *loader) builtin(p string, line int, diskErr error) {
 		l.problem(Problem{URI: p, Text: "the file cannot be read", Hint: diskErr.Error()})
 		return
 	}
-	l.problem(Problem{URI: p, Text: "there is no such file or folder", Hint: known(name, "story built in", names)})
+	l.problem(Problem{URI: p, Text: "there is no such file or folder",
+		Hint: suggest(name, names) + "built in are " + list(names, "and")})
 }
 
 func (l *loader) embedded(name string, line int) {
@@ -146,8 +151,16 @@ func (l *loader) file(uri, text string, in folder, line int) {
 	}
 	if line != 0 && !found && len(lines) > 0 {
 		l.problem(Problem{URI: uri, Line: line, Text: "there is no story on this line",
-			Hint: "the stories are on the lines " + list(lines, "and")})
+			Hint: lineList(lines)})
 	}
+}
+
+// lineList says where the stories of a file are.
+func lineList(lines []string) string {
+	if len(lines) == 1 {
+		return "the only story is on line " + lines[0]
+	}
+	return "the stories are on the lines " + list(lines, "and")
 }
 
 // inhabited refuses a file or an outline in which there is no story: nobody writes one on purpose.

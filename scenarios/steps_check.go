@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/myriad-iot/myriad/sim"
@@ -47,7 +48,9 @@ func (c *compiler) check(k sim.Check) {
 	if k.Text == "" {
 		k.Text = c.step.Text
 	}
-	k.Origin = c.origin()
+	if k.Origin == "" {
+		k.Origin = c.origin()
+	}
 	c.plan.Checks = append(c.plan.Checks, k)
 	c.step.Checks = append(c.step.Checks, len(c.plan.Checks)-1)
 }
@@ -93,6 +96,7 @@ func objectives(c *compiler, a *args) error {
 		}
 		k.Metric, k.Quantile, k.Limit = metric.(sim.Op), percentile.(float64), limit.(sim.Duration).D().Seconds()
 		k.Text = strings.Join(words, " ")
+		k.Origin = fmt.Sprintf("%s:%d", c.uri, r.at.line)
 		if err := c.checkLatency(&k); err != nil {
 			if f, is := err.(*fault); is {
 				f.at = r.at

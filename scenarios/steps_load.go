@@ -71,6 +71,9 @@ func phaseEdge(c *compiler, a *args) error {
 		return nil
 	}
 	p, err := c.phase(name)
+	if err != nil && len(c.phases) == 0 {
+		return wrong(fmt.Sprintf("write `When phase %q starts` where it begins", name), "there is no phase %q to end", name)
+	}
 	if err != nil {
 		return err
 	}
@@ -154,7 +157,7 @@ func (c *compiler) ramp(ramps []rawRamp) error {
 		hold += r.over
 	}
 	i := c.act(sim.Act{Kind: sim.ActLoad, Hold: hold})
-	c.loads = append(c.loads, load{act: i, ramps: ramps})
+	c.loads = append(c.loads, load{at: c.at, act: i, ramps: ramps})
 	return nil
 }
 

@@ -52,7 +52,7 @@ func recoverySteps() []Step {
 				return positive(a.duration(0))
 			}},
 		{ID: "A14", Keyword: Then, Expression: `the only errors are:`, Table: Required,
-			Doc:     "No errors but these occurred, and these at most so often: a share of all operations, or a count.",
+			Doc:     "No errors but these occurred, and these at most so often: a share of the operations of their kind, or a count.",
 			Example: `the only errors are:`,
 			Sample:  "| reason             | at most |\n| connection refused | 5%      |\n| connection reset   | 200     |",
 			compile: onlyErrors},

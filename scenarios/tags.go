@@ -114,5 +114,8 @@ func (p *tagParser) not() (tagExpr, error) {
 		p.next()
 		return func(tags []string) bool { return slices.Contains(tags, tag) }, nil
 	}
+	if p.token != "" && !strings.Contains("@()", p.token[:1]) && !slices.Contains([]string{"and", "or"}, p.token) {
+		return nil, p.unexpected("@" + p.token)
+	}
 	return nil, p.unexpected("a tag, not, or (")
 }

@@ -45,6 +45,13 @@ func TestTagExpressions(t *testing.T) {
 	}
 }
 
+func TestTagWithoutSign(t *testing.T) {
+	_, err := parseTags("not slow")
+	if err == nil || !strings.Contains(err.Error(), "expected @slow") {
+		t.Errorf("%v, want a hint at @slow", err)
+	}
+}
+
 func FuzzTags(f *testing.F) {
 	f.Add("@a and not (@b or @c)")
 	f.Add("((")

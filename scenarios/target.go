@@ -137,7 +137,13 @@ func namedTarget(name string, profiles map[string]sim.TargetSpec) (sim.TargetSpe
 		return externalTarget(name)
 	}
 	names := append([]string{"embedded", "mosquitto"}, slices.Sorted(maps.Keys(profiles))...)
-	return sim.TargetSpec{}, wrong(known(name, "target", names), "unknown target %q", name)
+	hint := known(name, "target", names)
+	if host, port, err := net.SplitHostPort(name); err == nil && host != "" && port != "" {
+		hint = "did you mean mqtt://" + name + " or coap://" + name + "?"
+	} else if len(profiles) == 0 {
+		hint += "; --profile adds those of a file"
+	}
+	return sim.TargetSpec{}, wrong(hint, "unknown target %q", name)
 }
 
 // externalTarget reads a comma-separated list of mqtt://host:port and coap://host:port; a bare

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/myriad-iot/myriad/sim"
 )
@@ -16,6 +17,7 @@ type phase struct {
 // load is an act whose ramps are still in messages a second. They become multiples of the nominal
 // rate when it is known which fleets connect.
 type load struct {
+	at    place
 	act   int
 	ramps []rawRamp
 }
@@ -84,9 +86,11 @@ func (c *compiler) open(name string) (*phase, error) {
 // finishTimeline turns rates into multiples and checks what only the whole timeline shows.
 func (c *compiler) finishTimeline() error {
 	var nominal float64
+	fastest := math.Inf(1) // the greatest factor at which every device reports each millisecond at most
 	for _, f := range c.fleets {
-		if f.connected {
+		if f.connected && f.publishes() {
 			nominal += f.nominal()
+			fastest = min(fastest, f.report.Every.D().Seconds()*1000)
 		}
 	}
 	rate := nominal
@@ -96,6 +100,10 @@ func (c *compiler) finishTimeline() error {
 			from := rate
 			if r.from != nil {
 				from = *r.from
+			}
+			if top := max(from, r.to); top > nominal*fastest {
+				return wrongAt(l.at, fmt.Sprintf("at most %s/s", trim(nominal*fastest)),
+					"at %s/s a device would report more often than every 1ms", trim(top))
 			}
 			ramps = append(ramps, r.split(from/nominal, r.to/nominal)...)
 			rate = r.to
