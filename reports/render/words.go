@@ -40,6 +40,15 @@ func boundSign(b sim.Bound) string {
 	return ""
 }
 
+// limitSign is the sign before a check's limit; what must come within a time has no bound of its own.
+func limitSign(c sim.Check) string {
+	switch c.Kind {
+	case sim.CheckSettled, sim.CheckConnected, sim.CheckRecovery, sim.CheckSchedule:
+		return boundSign(sim.AtMost)
+	}
+	return boundSign(c.Bound)
+}
+
 // figures are a finding's numbers as text.
 type figures struct{ Value, Limit, Margin, N string }
 
@@ -50,7 +59,7 @@ func figuresOf(f *reports.Finding) figures {
 	v, limit := Pair(f.Value, f.Limit, f.Unit)
 	g := figures{Value: v, Limit: "-", Margin: "-", N: Count(f.N)}
 	if finite(f.Limit) {
-		g.Limit = boundSign(checkOf(f).Bound) + limit
+		g.Limit = limitSign(checkOf(f)) + limit
 	}
 	if finite(f.Margin) {
 		g.Margin = signed(f.Margin, f.Unit)
