@@ -31,6 +31,8 @@ type live struct {
 	mu    sync.Mutex
 	drawn bool
 	phase string
+	until sim.Instant // when the phase is over that runs for a time; 0 is open
+	block string      // as it was drawn last
 	load  pace.Load
 	next  sim.Instant // of the next plain line
 }
@@ -51,10 +53,12 @@ func (l *live) event(e reports.Event) {
 	defer l.mu.Unlock()
 	switch sim.ActKind(e.Kind) {
 	case sim.ActPhaseStart, sim.ActPhaseRun, sim.ActPhaseEnd:
+		l.phase, l.until = "", 0
 		if a := actOf(l.story, &e); a != nil && a.Kind != sim.ActPhaseEnd {
 			l.phase = a.Phase
-		} else {
-			l.phase = ""
+			if a.Kind == sim.ActPhaseRun {
+				l.until = e.At + a.Hold.D()
+			}
 		}
 	case sim.ActLoad:
 		if a := actOf(l.story, &e); a != nil {
@@ -64,8 +68,12 @@ func (l *live) event(e reports.Event) {
 	if l.quiet || e.Kind == "timeline-end" {
 		return
 	}
+	drawn := l.drawn
 	l.wipe()
 	fmt.Fprintf(l.w, "  %6.1fs  %s\n", e.At.Seconds(), e.Text)
+	if drawn {
+		l.draw()
+	}
 }
 
 // actOf is the act that the event tells of.
@@ -95,13 +103,21 @@ func (l *live) tick(at sim.Instant, s *rehearsed) {
 		return
 	}
 	l.wipe()
-	fmt.Fprint(l.w, render.LiveBlock(state, render.TextOptions{Color: os.Getenv("NO_COLOR") == ""}))
+	l.block = render.LiveBlock(state, render.TextOptions{Color: os.Getenv("NO_COLOR") == ""})
+	l.draw()
+}
+
+func (l *live) draw() {
+	fmt.Fprint(l.w, l.block)
 	l.drawn = true
 }
 
 // state reads the fold's last seconds and the devices' gauges.
 func (l *live) state(at sim.Instant, s *rehearsed) render.State {
 	p := &l.story.Plan
+	if l.until > 0 && at > l.until {
+		l.phase, l.until = "", 0
+	}
 	state := render.State{
 		Story: p.Story.Name, Phase: l.phase, Elapsed: at, Planned: p.Duration().D(), Devices: int64(p.Devices()),
 	}
@@ -110,8 +126,9 @@ func (l *live) state(at sim.Instant, s *rehearsed) render.State {
 		state.Target += p.Fleets[i].Rate() * l.load.Factor(at)
 	}
 	now := int(at / time.Second)
+	span := float64(min(recentSeconds, max(1, now)))
 	for _, f := range s.fold.Frames(max(0, now-recentSeconds), now) {
-		state.Rate += float64(f.Sent) / recentSeconds
+		state.Rate += float64(f.Sent) / span
 		state.LagP99 = max(state.LagP99, f.Lag.P99)
 		if q, ok := f.Latency[sim.OpPublish.String()]; ok && q.Count > 0 {
 			state.Latency.Op = sim.OpPublish.String()

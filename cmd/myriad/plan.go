@@ -1,14 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/myriad-iot/myriad/reports/render"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/pace"
 )
 
 func planCommand(g *globals) *cobra.Command {
@@ -46,27 +49,43 @@ With --json it is the whole plan, which is pure data: two equal plans do the sam
 
 // planText is a plan for people.
 func planText(p *sim.Plan, notJudged string) string {
-	out := fmt.Sprintf("%s:%d  %s\n  plan %s, seed %d, target %s %s\n", p.Story.URI, p.Story.Line, p.Story.Name,
-		p.Hash()[:12], p.Seed, p.Target.Kind, p.Target.Name)
+	target := string(p.Target.Kind)
+	if p.Target.Name != "" {
+		target += fmt.Sprintf(" %q", p.Target.Name)
+	}
+	for _, addr := range slices.Concat(p.Target.Endpoints.MQTT, p.Target.Endpoints.CoAP) {
+		target += " " + addr
+	}
+	out := fmt.Sprintf("%s:%d  %s\n  plan %s, seed %d, target %s\n", p.Story.URI, p.Story.Line, p.Story.Name,
+		p.Hash()[:12], p.Seed, target)
 	if notJudged != "" {
 		out += "  not judged: " + notJudged + "\n"
 	}
-	messages := 0.0
+	rate, sockets := 0.0, 0
+	connects, nominal := connecting(p)
 	for i := range p.Fleets {
 		f := &p.Fleets[i]
-		messages += f.Rate() * p.Duration().D().Seconds()
-		b := f.Data()
-		out += fmt.Sprintf("  fleet %-12s %9s %s devices, %s %s QoS %d, to %s every %s: %s\n", f.Name, render.Count(f.Count),
-			f.Model.Name, b.Channel, b.Version, b.QoS, f.Report.Topic, f.Report.Every, render.Rate(f.Rate()))
+		out += fmt.Sprintf("  fleet %-12s %9s %s devices, %s, to %s every %s: %s", f.Name, render.Count(f.Count),
+			f.Model.Name, speech(f.Data()), f.Report.Topic, f.Report.Every, render.Rate(f.Rate()))
+		if connects[f.Name] {
+			rate += f.Rate()
+			sockets += f.Count
+		} else {
+			out += "; never connects"
+		}
+		out += "\n"
 	}
-	out += fmt.Sprintf("  %s sockets, about %s messages in at most %s\n", render.Count(p.Devices()),
-		render.Count(int64(messages)), p.Duration().D().Round(time.Second))
+	out += fmt.Sprintf("  %s sockets, at most %s messages in at most %s\n", render.Count(sockets),
+		render.Count(int64(rate*nominal.Seconds())), p.Duration().D().Round(time.Second))
 	for _, a := range p.Acts {
 		start := "+" + a.At.D().String()
 		if a.Segment > 0 {
 			start = fmt.Sprintf("settled(%d)+%s", a.Segment, a.At)
 		}
 		out += fmt.Sprintf("  %12s  %s\n", start, a.Text)
+		for _, r := range a.Load {
+			out += fmt.Sprintf("  %12s  %s from %s to %s over %s\n", "", r.Curve, render.Rate(r.From*rate), render.Rate(r.To*rate), r.Over)
+		}
 	}
 	for _, checks := range [][]sim.Check{p.Guards, p.Checks} {
 		for _, c := range checks {
@@ -74,6 +93,36 @@ func planText(p *sim.Plan, notJudged string) string {
 		}
 	}
 	return out
+}
+
+// connecting says which fleets connect at all, and for how long the plan lets a device report that
+// is connected all the time: the load at work, in seconds of the declared rate.
+func connecting(p *sim.Plan) (fleets map[string]bool, nominal time.Duration) {
+	fleets = make(map[string]bool)
+	var load pace.Load
+	var now time.Duration
+	for i := range p.Acts {
+		a := &p.Acts[i]
+		if a.Kind == sim.ActConnect {
+			fleets[a.Select.Fleet] = true
+		}
+		if a.Kind == sim.ActLoad {
+			load = load.With(now, a.Load)
+		}
+		now += a.Hold.D()
+	}
+	return fleets, load.Integral(now)
+}
+
+// speech is a binding in the story's words.
+func speech(b *sim.Binding) string {
+	switch {
+	case b.Channel != sim.ChannelCoAP:
+		return fmt.Sprintf("MQTT %s, QoS %d", cmp.Or(b.Version, "3.1.1"), b.QoS)
+	case b.QoS == 0:
+		return "CoAP, NON"
+	}
+	return "CoAP, CON"
 }
 
 func lintCommand(g *globals) *cobra.Command {
@@ -90,7 +139,11 @@ wrong: what would be right. Exit code 2 if there is any.`,
 				return err
 			}
 			if !g.quiet {
-				fmt.Fprintf(c.OutOrStdout(), "%d stories, no mistakes\n", len(suite.Stories))
+				stories := "1 story"
+				if n := len(suite.Stories); n != 1 {
+					stories = fmt.Sprintf("%d stories", n)
+				}
+				fmt.Fprintln(c.OutOrStdout(), stories+", no mistakes")
 			}
 			return nil
 		},
