@@ -41,6 +41,7 @@ func scriptParams(t *testing.T, dir string) testscript.Params {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"within":    within,
 			"interrupt": interrupt,
+			"killprobe": killProbe,
 			"waitport":  waitPort,
 			"json":      jsonQuery,
 		},
@@ -91,6 +92,28 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	})
 	if strconv.Itoa(code) != args[1] {
 		ts.Fatalf("exit code %d, want %s\n%s\n%s", code, args[1], ts.ReadFile("out"), ts.ReadFile("err"))
+	}
+}
+
+// killprobe CODE PROGRAM ARG... kills the program's far-end subscriber two seconds into the run.
+func killProbe(ts *testscript.TestScript, neg bool, args []string) {
+	killed := false
+	code := execute(ts, args[1:], func(p *os.Process) {
+		time.Sleep(2 * time.Second)
+		lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+		ts.Check(err)
+		for _, name := range lines {
+			line, _ := os.ReadFile(name)
+			status, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "status"))
+			if strings.Contains(string(line), "\x00probe-child\x00") &&
+				strings.Contains(string(status), fmt.Sprintf("\nPPid:\t%d\n", p.Pid)) {
+				pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+				killed = syscall.Kill(pid, syscall.SIGKILL) == nil
+			}
+		}
+	})
+	if !killed || strconv.Itoa(code) != args[0] {
+		ts.Fatalf("killed %v, exit code %d, want %s\n%s\n%s", killed, code, args[0], ts.ReadFile("out"), ts.ReadFile("err"))
 	}
 }
 

@@ -8,10 +8,9 @@
 // the child and `myriad backend` in the foreground.
 //
 // The journal. Every stamped message that a service accepts is written to a pipe as a fixed-size
-// record before it is acknowledged (write-ahead), so that after a SIGKILL everything that had been
-// acknowledged is on record: the pipe outlives the child. The parent turns records into
-// [sim.Sighting] with Stored set. A record's instant is the wall clock (nanoseconds) of the child,
-// carried over to the run's clock by the parent; see [Target.Journal] for the error bound.
+// record (package journal) before it is acknowledged (write-ahead), so that after a SIGKILL everything
+// that had been acknowledged is on record: the pipe outlives the child. The parent turns records into
+// [sim.Sighting] with Stored set; see [Target.Journal] for the error bound of their instants.
 //
 // Ownership. Every blocking Run, Serve and ChildMain ends the goroutines that it started before it
 // returns. A Target owns one goroutine per child, plus what reads the child's pipes, from Start or

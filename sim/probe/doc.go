@@ -6,9 +6,13 @@
 // somebody else's target is ready at all. CoAP has no far end to subscribe to: what a CoAP server
 // stored is known from the journal of the embedded target, and not known for others.
 //
+// A [Remote] is a Probe in a child process, made by executing the binary again: in the
+// devices' process receiving was a quarter of the CPU (10,000 messages a second) and took its turn in
+// their schedule. A rig that measures stands beside the rig that loads. [ChildMain] is the child's side.
+//
 // Endpoints are independent of one another: device i speaks to endpoint i mod n, and its messages
 // count where they belong only. So a cluster of brokers that forwards them to each other is counted
 // once too.
 //
-// Probe.Run owns every goroutine of the probe. Instants are durations since the run's origin.
+// Probe.Run owns every goroutine of the probe, and Remote.Run the child. Instants are durations since the run's origin.
 package probe
