@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -232,6 +233,10 @@ func grammar(uri, text string, err error) Problems {
 			p.Line, p.Column = last, 0
 		}
 		p.Text, p.Hint = plain(m[3])
+		if l := regexp.MustCompile(`(?m)^\s*#\s*language\s*:\s*(\S+)`).FindStringSubmatch(text); l != nil && l[1] != "en" &&
+			strings.HasPrefix(p.Hint, "here may come") {
+			p.Hint += fmt.Sprintf(", in the words of `# language: %s`", l[1])
+		}
 		ps = append(ps, p)
 	}
 	if len(ps) == 0 {

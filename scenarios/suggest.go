@@ -81,7 +81,7 @@ func shape(text string) []string {
 func nearest(steps []Step, keyword Keyword, text string) *Step {
 	words := shape(text)
 	var best *Step
-	least := max(1.2, 0.5*float64(len(words)))
+	least := max(1.2, 0.5*float64(len(words))+0.01) // half of the words may differ, and no more
 	for i := range steps {
 		d := wordDistance(words, shape(steps[i].Example))
 		if keyword != "" && steps[i].Keyword != keyword {

@@ -131,12 +131,18 @@ func lintCommand(g *globals) *cobra.Command {
 		Use: "lint [PATH...]", Short: "Check stories, and start nothing",
 		Long: `Check stories as run does before it starts: undefined, ambiguous or badly typed steps, unknown names,
 assertions without load, percentiles of too few samples. Each mistake is one line, file:line: what is
-wrong: what would be right. Exit code 2 if there is any.`,
+wrong: what would be right. Exit code 2 if there is any. A story that its target cannot judge is no
+mistake, and is named.`,
 		Example: "  myriad lint features/\n  myriad lint --profile plant.yaml plant.feature",
 		RunE: func(c *cobra.Command, paths []string) error {
 			suite, err := stories.load(c, paths)
 			if err != nil {
 				return err
+			}
+			for _, s := range suite.Stories {
+				if s.NotJudged != "" {
+					fmt.Fprintf(c.OutOrStdout(), "%s:%d: would not be judged: %s\n", s.Plan.Story.URI, s.Plan.Story.Line, s.NotJudged)
+				}
 			}
 			if !g.quiet {
 				stories := "1 story"
