@@ -122,6 +122,7 @@ func badCases() []struct{ name, text string } {
 		{"an external target without an address", target("    kind: external\n")},
 		{"a container without a broker", target("    kind: container\n")},
 		{"an embedded target with an address", target("    kind: embedded\n    mqtt: a:1\n")},
+		{"a container of an unknown broker", target("    kind: container\n    broker: rabbit\n")},
 		{"an external target with a broker", target("    kind: external\n    mqtt: a:1\n    broker: mosquitto\n")},
 		{"an address without a port", target("    kind: external\n    mqtt: 10.0.0.5\n")},
 		{"a port that is none", target("    kind: external\n    coap: \"a:70000\"\n")},

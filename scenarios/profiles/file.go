@@ -236,7 +236,7 @@ func (r *reader) target(e entry) {
 		r.fail(e.key, "%s has no kind: add kind: embedded, container or external", what)
 	}
 	if n := f["broker"]; n != nil {
-		t.Name = value(r, n, what+": broker", func(text string) (string, error) { return text, parseName(text) })
+		t.Name = value(r, n, what+": broker", parseBroker)
 	}
 	if n := f["version"]; n != nil {
 		t.Version, _ = r.text(n, what+": version")
@@ -266,6 +266,13 @@ func (r *reader) targetFits(e entry, f map[string]ast.Node, k sim.TargetKind, wh
 	case k == sim.TargetExternal && f["mqtt"] == nil && f["coap"] == nil:
 		r.fail(e.key, "%s has no address: add mqtt: host:1883 or coap: host:5683", what)
 	}
+}
+
+func parseBroker(text string) (string, error) {
+	if text != "mosquitto" {
+		return "", fmt.Errorf("unknown broker %q: there is mosquitto", text)
+	}
+	return text, nil
 }
 
 func parseKind(text string) (sim.TargetKind, error) {
