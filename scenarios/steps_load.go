@@ -10,7 +10,7 @@ import (
 func loadSteps() []Step {
 	return []Step{
 		{ID: "W1", Keyword: Given, Expression: `a warm-up of {duration} that is not measured`,
-			Doc:     "What is due in the first part of the run counts in no figure.",
+			Doc:     "What is due in the first part of the run counts in no latency, delivery or error; loss, order and connect rate have no warm-up.",
 			Example: `a warm-up of 2s that is not measured`,
 			compile: func(c *compiler, a *args) error {
 				if c.plan.WarmUp != 0 {

@@ -172,7 +172,7 @@ func (c *column) always(i int) bool {
 
 func columns() []column {
 	return []column{
-		{"due", "messages whose instant came: sent + dropped + unsent",
+		{"due", "messages whose instant came, in a warm-up too: sent + dropped + unsent",
 			func(t *reports.Totals) uint64 { return t.Due }, false, false},
 		{"sent", "distinct messages handed to the network",
 			func(t *reports.Totals) uint64 { return t.Sent }, false, false},
