@@ -134,13 +134,13 @@ func (s *rehearsed) begin(ctx context.Context, r *rehearsal, e sim.Endpoints, ru
 	}
 	go func() {
 		defer close(s.ended)
-		var watching sync.WaitGroup
+		var minding sync.WaitGroup
 		over := make(chan struct{})
-		watching.Go(func() { s.mindFarEnd(over) })
+		minding.Go(func() { s.mindFarEnd(over) })
 		err := s.worker.Run(ctx)
 		end := s.worker.Now()
 		close(over)
-		watching.Wait()
+		minding.Wait()
 		unseen := s.far.end()
 		err = errors.Join(err, s.target.Stop(context.WithoutCancel(ctx)))
 		s.live.clear()
