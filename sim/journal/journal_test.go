@@ -135,30 +135,36 @@ func TestWriterStaysFailed(t *testing.T) {
 	_ = w.Close()
 }
 
-func BenchmarkNote(b *testing.B) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	n := 0
-	done := make(chan error)
-	go func() { done <- Read(r, count{&n}, wall{time.Now()}, true) }()
-	j, p := NewWriter(w, 0), payload(stamp(1, 1))
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := j.Note(p); err != nil {
-			b.Fatal(err)
-		}
-	}
-	_ = w.Close()
-	if err := <-done; err != nil {
-		b.Fatal(err)
+// A reader that never pauses is the dearest: it is woken for every write.
+func BenchmarkWriter(b *testing.B) {
+	for _, gather := range []time.Duration{0, 2 * time.Millisecond} {
+		b.Run(gather.String(), func(b *testing.B) {
+			r, w, err := os.Pipe()
+			if err != nil {
+				b.Fatal(err)
+			}
+			done := make(chan int64)
+			go func() {
+				n, _ := io.Copy(io.Discard, r)
+				done <- n
+			}()
+			j, p, n := NewWriter(w, gather), payload(stamp(1, 1)), int64(0)
+			b.ReportAllocs()
+			for ; b.Loop(); n++ {
+				if err := j.Note(p); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err := j.Flush(); err != nil {
+				b.Fatal(err)
+			}
+			_ = w.Close()
+			if got := <-done; got != n*recordSize {
+				b.Errorf("%d bytes for %d records", got, n)
+			}
+		})
 	}
 }
-
-type count struct{ n *int }
-
-func (c count) See(sim.Sighting) { *c.n++ }
 
 // What is gathered is written when it is complete, when its time has come, or at a Flush.
 func TestWriterGathers(t *testing.T) {
