@@ -34,6 +34,9 @@ func (j *judge) run() {
 		}
 	}
 	if j.r.Verdict == NotJudged {
+		if len(j.r.Findings) == 0 {
+			j.r.Reasons = append(j.r.Reasons, "the story claims nothing: it has no Then")
+		}
 		for _, f := range j.r.Findings {
 			if f.Verdict == NotJudged {
 				j.r.Reasons = append(j.r.Reasons, f.Check.Text+": "+f.Note)
@@ -56,8 +59,8 @@ func verdict(findings []Finding, invalid, interrupted, stopped bool) Verdict {
 		return Aborted
 	case stopped || count[Failed] > 0:
 		return Failed
-	case count[NotJudged] > 0:
-		return NotJudged
+	case count[NotJudged] > 0, len(findings) == 0:
+		return NotJudged // a story that claims nothing has shown nothing
 	}
 	return Passed
 }

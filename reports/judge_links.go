@@ -47,8 +47,14 @@ func (j *judge) connected(f *Finding) {
 	}
 	f.Note = fmt.Sprintf("%d of %d were connected at the end; missing: %s",
 		a.present, who.need, list(names, len(who.member)-a.present))
+	f.early(took, within)
+}
+
+// early takes a failure back that the run did not give its time.
+func (f *Finding) early(took, within time.Duration) {
 	if took < within {
-		f.Note = join(f.Note, "the run ended before the time was up")
+		f.Verdict = NotJudged
+		f.Note = join("the run ended before the time was up", f.Note)
 	}
 }
 
@@ -154,6 +160,7 @@ func (j *judge) recovery(f *Finding) {
 	f.claim(took.Seconds(), sim.AtMost, within.Seconds(), int64(j.in.Plan.Devices()), "s")
 	if why != "" {
 		f.Verdict, f.Margin, f.Note = Failed, min(f.Margin, 0), why
+		f.early(took, within)
 	}
 }
 

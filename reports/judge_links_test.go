@@ -62,7 +62,7 @@ func TestJudgeConnected(t *testing.T) {
 			s.in.Length = 5 * time.Second
 			connect(s)
 			s.links(true, 3*time.Second, 0, 1, 2, 3, 4, 5, 6, 7, 8)
-		}, want{Failed, 3, 10, "s", "missing: meters-9; the run ended before the time was up"}},
+		}, want{NotJudged, 3, 10, "s", "the run ended before the time was up; 9 of 10"}},
 		"a share, whoever it is": {check(selection(func(s *sim.Selection) { s.Percent = 80 })), func(s *stage) {
 			connect(s)
 			s.links(true, 3*time.Second, 0, 1, 2, 3)

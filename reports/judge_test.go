@@ -143,7 +143,7 @@ func TestVerdict(t *testing.T) {
 		invalid, interrupted, stopped bool
 		want                          Verdict
 	}{
-		{nil, false, false, false, Passed},
+		{nil, false, false, false, NotJudged},
 		{of(Passed, Passed), false, false, false, Passed},
 		{of(Passed, Failed, NotJudged), false, false, false, Failed},
 		{of(Passed, NotJudged), false, false, false, NotJudged},
@@ -178,13 +178,13 @@ func TestInvalid(t *testing.T) {
 		want Verdict
 		why  string
 	}{
-		{"nothing wrong", func(*stage) {}, Passed, ""},
+		{"nothing wrong", func(*stage) {}, NotJudged, "claims nothing"},
 		{"out of descriptors", func(s *stage) {
 			s.fail(sim.OpConnect, sim.LocalDescriptors, 0, 2)
 		}, Invalid, "out of descriptors, 2 times"},
-		{"a refused one is the target's", func(s *stage) { s.fail(sim.OpConnect, sim.TCPRefused, 0, 2) }, Passed, ""},
+		{"a refused one is the target's", func(s *stage) { s.fail(sim.OpConnect, sim.TCPRefused, 0, 2) }, NotJudged, "claims nothing"},
 		{"late", func(s *stage) { late(s, 300*ms) }, Invalid, "p99 of its lag is 300ms"},
-		{"not so late", func(s *stage) { late(s, 240*ms) }, Passed, ""},
+		{"not so late", func(s *stage) { late(s, 240*ms) }, NotJudged, "claims nothing"},
 		{"the story allows it", func(s *stage) {
 			s.plan.Checks = []sim.Check{within(time.Second)}
 			late(s, 300*ms)

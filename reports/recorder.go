@@ -94,6 +94,10 @@ func (r *Recorder) Record(s *sim.Sample) {
 		st.errors.record(s, due >= r.warm)
 		return
 	}
+	if s.Unanswered {
+		st.cells.inc(newCell(second, part, s.Op, lag, s.Fleet, bucketOf(s.Sent-max(s.Due, s.Ready))))
+		return
+	}
 	st.cells.inc(newCell(now, nowPart, s.Op, happened, s.Fleet, didSucceed))
 	st.cells.inc(newCell(second, part, s.Op, response, s.Fleet, bucketOf(s.Done-s.Due)))
 	if s.Op == sim.OpConnect || s.Op == sim.OpPublish { // the far end does not know when it was sent

@@ -14,6 +14,7 @@
 //	scenarios/profiles    F1  models, fleets and targets from YAML
 //	sim/mqtt sim/coap     F1  channels: a protocol's mechanics over a plain connection
 //	sim/payload           F1  encodings of a reading
+//	sim/child sim/journal F1  child processes, and what they saw
 //	reports               F1  ledger, samples, folding, judging: values only
 //	sim                   F0  this package
 //	sim/pace sim/signal features   F0  intended instants, sensor values, the .feature files

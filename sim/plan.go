@@ -43,14 +43,40 @@ type StopEarly struct {
 	Text   string   `json:"text"`
 }
 
-// Hash is the hex SHA-256 of the plan's JSON form. Two runs can be compared only if it is equal.
+// Hash is the hex SHA-256 of the plan's JSON form without the places where it was written: two runs
+// can be compared only if it is equal, and it does not matter where the story's file lies.
 func (p *Plan) Hash() string {
-	b, err := json.Marshal(p)
+	b, err := json.Marshal(p.placeless())
 	if err != nil {
 		return "" // a Plan has no value that JSON refuses; NaN is refused when a story is compiled
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
+}
+
+// placeless is p without file names and lines.
+func (p *Plan) placeless() *Plan {
+	c := *p
+	c.Story.URI, c.Story.Line, c.Target.Origin = "", 0, ""
+	c.Fleets, c.Acts = slices.Clone(p.Fleets), slices.Clone(p.Acts)
+	c.Guards, c.Checks = slices.Clone(p.Guards), slices.Clone(p.Checks)
+	for i := range c.Fleets {
+		c.Fleets[i].Origin = ""
+	}
+	for i := range c.Acts {
+		c.Acts[i].Origin = ""
+	}
+	for _, list := range [][]Check{c.Guards, c.Checks} {
+		for i := range list {
+			list[i].Origin = ""
+		}
+	}
+	if p.StopEarly != nil {
+		stop := *p.StopEarly
+		stop.Origin = ""
+		c.StopEarly = &stop
+	}
+	return &c
 }
 
 // FleetIndex returns the index of the named fleet, or -1.

@@ -65,6 +65,10 @@ type Sample struct {
 	Done     Instant // when the answer had been read
 	Outcome  Outcome
 	Attempts uint16 // transmissions; 1 when it went through at once
+
+	// Unanswered says that nobody answers such an operation (QoS 0, NON): it has a lag, and no
+	// response time.
+	Unanswered bool
 }
 
 // Counter is a thing that is counted the moment it happens.

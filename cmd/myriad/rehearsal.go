@@ -137,7 +137,11 @@ func (s *rehearsed) begin(ctx context.Context, r *rehearsal, e sim.Endpoints, ru
 		var minding sync.WaitGroup
 		over := make(chan struct{})
 		minding.Go(func() { s.mindFarEnd(over) })
+		untold := context.AfterFunc(ctx, func() {
+			s.event(reports.Event{At: s.worker.Now(), Kind: "interrupted", Text: "interrupted: answers are waited for, and the report is written; once more ends it at once"})
+		})
 		err := s.worker.Run(ctx)
+		untold()
 		end := s.worker.Now()
 		close(over)
 		minding.Wait()

@@ -16,7 +16,7 @@ func stepsCommand() *cobra.Command {
 		Example: "  myriad steps\n  myriad steps search offline\n  myriad steps --format markdown > steps.md",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 || len(args) > 0 && args[0] != "search" {
-				return fmt.Errorf("write: myriad steps, or: myriad steps search WORD...")
+				return fmt.Errorf("write: myriad steps, or: myriad steps search WORD")
 			}
 			return nil
 		},

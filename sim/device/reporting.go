@@ -174,6 +174,7 @@ func (d *Device) record(r *report, done sim.Instant, o sim.Outcome, attempts uin
 	s.sample = sim.Sample{
 		Op: sim.OpPublish, Fleet: d.c.Index, Device: d.ordinal,
 		Due: r.due, Ready: r.from, Sent: r.at, Done: done, Outcome: o, Attempts: max(attempts, 1),
+		Unanswered: d.c.Fleet.Data().QoS == 0,
 	}
 	d.c.Recorder.Record(&s.sample)
 	d.c.scratch.Put(s)
