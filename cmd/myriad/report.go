@@ -13,8 +13,8 @@ func reportCommand() *cobra.Command {
 	report := &cobra.Command{Use: "report", Short: "Work with result folders"}
 	report.AddCommand(&cobra.Command{
 		Use: "build DIR", Short: "Render the report of a result folder again",
-		Long: `Render junit.xml, summary.md and report.html from the other files of a result folder. It is a pure
-function of the folder.`,
+		Long: `Render junit.xml, metrics.prom, summary.md and report.html from the other files of a result folder.
+It is a pure function of the folder.`,
 		Example: "  myriad report build runs/last",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
