@@ -69,7 +69,7 @@ func liarPlan(devices int, every, length time.Duration) *sim.Plan {
 		Seed: 1,
 		Fleets: []sim.Fleet{{
 			Name: "meters", Count: devices,
-			Model:    sim.Model{Name: "meter", Encoding: sim.EncodingJSON, Buffer: sim.Buffer{Capacity: 100}},
+			Model:    sim.Model{Name: "meter", Encoding: sim.EncodingJSON, Buffer: sim.Buffer{Capacity: 5000}}, // a slow machine sends them late, not never
 			Bindings: []sim.Binding{{Role: sim.RoleData, Channel: sim.ChannelMQTT, QoS: 1}},
 			Report:   sim.Reporting{Topic: "m/{id}", Every: sim.Duration(every)},
 		}},
