@@ -48,8 +48,9 @@ type recipe struct {
 	cmd     []string
 	path    string // where the configuration goes
 	config  []byte
-	port    int
-	publish bool // else the container is in the host's network
+	ports   []int             // the first is the box's
+	files   map[string][]byte // beside the configuration, by path
+	publish bool              // else the container is in the host's network
 	labels  map[string]string
 }
 
@@ -66,26 +67,36 @@ func (b *box) create(ctx context.Context, r recipe) error {
 	}
 	quiet := debugLog{b.log}
 	tclog.SetDefault(quiet) // else it greets on standard error
-	port := strconv.Itoa(r.port) + "/tcp"
+	var exposed []string    // without one it publishes all that the image names
+	bindings := make(network.PortMap)
+	for _, port := range r.ports {
+		name := strconv.Itoa(port) + "/tcp"
+		exposed = append(exposed, name)
+		bindings[network.MustParsePort(name)] = []network.PortBinding{
+			{HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1}), HostPort: strconv.Itoa(port)},
+		}
+	}
+	files := []testcontainers.ContainerFile{
+		{Reader: bytes.NewReader(r.config), ContainerFilePath: r.path, FileMode: 0o644},
+	}
+	for path, text := range r.files {
+		files = append(files, testcontainers.ContainerFile{Reader: bytes.NewReader(text), ContainerFilePath: path, FileMode: 0o644})
+	}
 	c, err := testcontainers.GenericContainer(ctx, testcontainers.GenericContainerRequest{
 		Logger: quiet,
 		ContainerRequest: testcontainers.ContainerRequest{
 			Image:        r.image.ref,
 			Cmd:          r.cmd,
 			Labels:       r.labels,
-			ExposedPorts: []string{port}, // without one it publishes all that the image names
-			Files: []testcontainers.ContainerFile{
-				{Reader: bytes.NewReader(r.config), ContainerFilePath: r.path, FileMode: 0o644},
-			},
+			ExposedPorts: exposed,
+			Files:        files,
 			HostConfigModifier: func(h *container.HostConfig) {
 				h.Ulimits = []*container.Ulimit{{Name: "nofile", Soft: descriptors(), Hard: descriptors()}}
 				if !r.publish {
 					h.NetworkMode = "host"
 					return
 				}
-				h.PortBindings = network.PortMap{network.MustParsePort(port): {{
-					HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1}), HostPort: strconv.Itoa(r.port),
-				}}}
+				h.PortBindings = bindings
 			},
 		},
 	})

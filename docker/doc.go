@@ -7,7 +7,7 @@
 // container is labelled with the process that owns it, and [Sweep], which each Start calls too,
 // removes those whose owner died without a word.
 //
-// Addresses. A target listens on one TCP port of 127.0.0.1 that is chosen at Start, outside the
+// Addresses. A target listens on one TCP port of 127.0.0.1 for each scheme, chosen at Start outside the
 // range from which the kernel draws ports by itself, and kept until Stop: a port that Docker chooses
 // changes at each restart, and a drawn one may be taken by a device's own connection while the
 // broker is down. Where the engine runs natively on this Linux, the container shares the host's

@@ -15,8 +15,19 @@ type Options struct {
 	// called until it returns nil, each time with a context of a few seconds. Required.
 	Ready func(ctx context.Context, addr string) error
 
+	// Schemes are served beside plain MQTT: mqtts, ws, wss. An image that was built without one of them
+	// ends at once, and says so. The secured ones need Certificate.
+	Schemes     []sim.Scheme
+	Certificate Certificate
+
 	Run string       // a name for the run, a label of its containers; default is the process's id
 	Log *slog.Logger // nil discards
+}
+
+// Certificate is what a secured broker shows, and whom it trusts, all in PEM.
+type Certificate struct {
+	CA, Certificate, Key []byte
+	Mutual               bool // clients must show a certificate that CA has signed
 }
 
 // New returns the target that spec names: "mosquitto". Nothing happens before its Start.

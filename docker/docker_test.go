@@ -190,14 +190,34 @@ func TestMosquittoImages(t *testing.T) {
 	}
 }
 
-func TestMosquittoConfFor(t *testing.T) {
-	for bind, r := range map[string]recipe{
-		"\nlistener 20001 127.0.0.1\n": {port: 20001},
-		"\nlistener 20001 0.0.0.0\n":   {port: 20001, publish: true},
+func TestMosquittoConfiguration(t *testing.T) {
+	full := Certificate{CA: []byte("ca"), Certificate: []byte("cert"), Key: []byte("key"), Mutual: true}
+	const secure = "cafile /mosquitto/config/ca.pem\ncertfile /mosquitto/config/certificate.pem\nkeyfile /mosquitto/config/key.pem\nrequire_certificate "
+	for _, c := range []struct {
+		o    Options
+		r    recipe
+		want string
+	}{
+		{Options{}, recipe{ports: []int{20001}}, "\nlistener 20001 127.0.0.1\n"},
+		{Options{}, recipe{ports: []int{20001}, publish: true}, "\nlistener 20001 0.0.0.0\n"},
+		{Options{Schemes: []sim.Scheme{sim.SchemeMQTT, sim.SchemeWS}}, recipe{ports: []int{1, 2}},
+			"\nlistener 1 127.0.0.1\n\nlistener 2 127.0.0.1\nprotocol websockets\n"},
+		{Options{Schemes: []sim.Scheme{sim.SchemeWSS, sim.SchemeMQTTS}, Certificate: full}, recipe{ports: []int{1, 2, 3}},
+			"\nlistener 1 127.0.0.1\n\nlistener 2 127.0.0.1\nprotocol websockets\n" + secure + "true\n" +
+				"\nlistener 3 127.0.0.1\n" + secure + "true\n"},
 	} {
-		conf := string(mosquittoConfFor(r))
-		if !strings.HasSuffix(conf, bind) || !strings.HasPrefix(conf, string(mosquittoConf)) {
-			t.Errorf("want the file and %q, got:\n%s", bind, conf)
+		conf, files, err := (&Mosquitto{Options: c.o}).configure(c.r)
+		if err != nil || string(conf) != string(mosquittoConf)+c.want {
+			t.Errorf("%v; want the file and %q, got:\n%s", err, c.want, conf)
+		}
+		if secured := strings.Contains(c.want, secure); secured != (string(files[mosquittoKey]) == "key") {
+			t.Errorf("files %q", files)
+		}
+	}
+	for _, s := range []sim.Scheme{sim.SchemeMQTTS, sim.SchemeCoAP} {
+		m := &Mosquitto{Options: Options{Schemes: []sim.Scheme{s}}}
+		if _, _, err := m.configure(recipe{ports: []int{1, 2}}); err == nil {
+			t.Errorf("%s: no error", s)
 		}
 	}
 	if strings.Contains(string(mosquittoConf), "\nlistener ") {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 
 	"github.com/moby/moby/client"
@@ -23,6 +24,10 @@ const (
 	mosquittoLocal   = "myriad/mosquitto:local"
 	mosquittoConfig  = "/mosquitto/config/mosquitto.conf"
 	mosquittoProgram = "/usr/sbin/mosquitto"
+
+	mosquittoCA          = "/mosquitto/config/ca.pem"
+	mosquittoCertificate = "/mosquitto/config/certificate.pem"
+	mosquittoKey         = "/mosquitto/config/key.pem"
 )
 
 //go:embed mosquitto/mosquitto.conf
@@ -39,8 +44,9 @@ type Mosquitto struct {
 	// upstream's, pulled.
 	Version string
 
-	publish bool // a published port even where the host's network could be shared
-	box     *box // nil unless started
+	publish bool  // a published port even where the host's network could be shared
+	ports   []int // by schemes
+	box     *box  // nil unless started
 	facts   map[string]string
 }
 
@@ -49,9 +55,13 @@ type Mosquitto struct {
 func (m *Mosquitto) Start(ctx context.Context) (sim.Endpoints, error) {
 	if err := m.start(ctx); err != nil {
 		err = errors.Join(err, m.Stop(ctx))
-		return sim.Endpoints{}, &sim.NotHealthy{Target: mosquittoName, Err: err}
+		return nil, &sim.NotHealthy{Target: mosquittoName, Err: err}
 	}
-	return sim.Endpoints{MQTT: []string{m.box.addr()}}, nil
+	at := make(sim.Endpoints)
+	for i, scheme := range m.schemes() {
+		at[scheme] = []string{loopback(m.ports[i])}
+	}
+	return at, nil
 }
 
 func (m *Mosquitto) start(ctx context.Context) error {
@@ -78,18 +88,21 @@ func (m *Mosquitto) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask the engine about itself: %w", err)
 	}
-	if m.box.port, err = freePort(); err != nil {
+	if m.ports, err = freePorts(len(m.schemes())); err != nil {
 		return err
 	}
+	m.box.port = m.ports[0]
 	r := recipe{
 		image:   img,
 		cmd:     []string{mosquittoProgram, "-c", mosquittoConfig},
 		path:    mosquittoConfig,
-		port:    m.box.port,
+		ports:   m.ports,
 		publish: m.publish || !sharesNetwork(cli.DaemonHost(), info.Info),
 		labels:  ownerLabels(m.Run),
 	}
-	r.config = mosquittoConfFor(r)
+	if r.config, r.files, err = m.configure(r); err != nil {
+		return err
+	}
 	if err := m.box.create(ctx, r); err != nil {
 		return fmt.Errorf("create container: %w", err)
 	}
@@ -111,14 +124,45 @@ func (m *Mosquitto) images() choice {
 	return choice{upstream: mosquittoImage + ":" + m.Version}
 }
 
-// mosquittoConfFor adds the listener. In the host's network it listens on loopback only: it asks
-// nobody for a password.
-func mosquittoConfFor(r recipe) []byte {
+// schemes are those that are served; the first is plain MQTT.
+func (m *Mosquitto) schemes() []sim.Scheme {
+	list := []sim.Scheme{sim.SchemeMQTT}
+	for _, scheme := range m.Schemes {
+		if !slices.Contains(list, scheme) {
+			list = append(list, scheme)
+		}
+	}
+	return list
+}
+
+// configure adds the listeners, and the files that they need. In the host's network they listen on
+// loopback only: they ask nobody for a password.
+func (m *Mosquitto) configure(r recipe) (config []byte, files map[string][]byte, err error) {
 	bind := "127.0.0.1"
 	if r.publish {
 		bind = "0.0.0.0" // of the container
 	}
-	return fmt.Appendf(bytes.Clone(mosquittoConf), "\nlistener %d %s\n", r.port, bind)
+	config = bytes.Clone(mosquittoConf)
+	for i, scheme := range m.schemes() {
+		if scheme.Channel() != sim.ChannelMQTT {
+			return nil, nil, fmt.Errorf("mosquitto does not speak %q", scheme)
+		}
+		config = fmt.Appendf(config, "\nlistener %d %s\n", r.ports[i], bind)
+		if t := scheme.Transport(); t == sim.TransportWS || t == sim.TransportWSS {
+			config = append(config, "protocol websockets\n"...)
+		}
+		if !scheme.Transport().Secured() {
+			continue
+		}
+		c := m.Certificate
+		if len(c.CA) == 0 || len(c.Certificate) == 0 || len(c.Key) == 0 {
+			return nil, nil, fmt.Errorf("docker: %s without Options.Certificate", scheme)
+		}
+		files = map[string][]byte{mosquittoCA: c.CA, mosquittoCertificate: c.Certificate, mosquittoKey: c.Key}
+		config = fmt.Appendf(config, "cafile %s\ncertfile %s\nkeyfile %s\nrequire_certificate %v\n",
+			mosquittoCA, mosquittoCertificate, mosquittoKey, c.Mutual)
+	}
+	return config, files, nil
 }
 
 func (m *Mosquitto) describe(ctx context.Context, r recipe, engine string) map[string]string {

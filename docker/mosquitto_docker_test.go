@@ -19,6 +19,8 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/identity"
+	"github.com/myriad-iot/myriad/sim/link"
 )
 
 // These tests need an engine, and an image that is here or can be pulled. With the tag they fail
@@ -68,13 +70,13 @@ func start(t *testing.T, m *Mosquitto) (addr string, h sim.Handle) {
 			t.Errorf("Stop left %v", left)
 		}
 	})
-	if len(ends.MQTT) != 1 || len(ends.CoAP) != 0 {
+	if len(ends[sim.SchemeMQTT]) != 1 || len(ends[sim.SchemeCoAP]) != 0 {
 		t.Fatalf("endpoints %+v", ends)
 	}
 	if h, err = m.Handle("broker"); err != nil {
 		t.Fatal(err)
 	}
-	return ends.MQTT[0], h
+	return ends[sim.SchemeMQTT][0], h
 }
 
 func engine(t *testing.T) *client.Client {
@@ -364,4 +366,44 @@ func readUntil(r io.Reader, mark string) string {
 		}
 	}
 	return text.String()
+}
+
+// Over TLS the broker shows the run's certificate, demands the devices', and keeps its port.
+func TestMosquittoOverTLS(t *testing.T) {
+	a := &identity.Authority{Seed: 3}
+	server, err := a.Server()
+	must(t, err)
+	ca, err := a.CA()
+	must(t, err)
+	cert, key, err := identity.PEM(server)
+	must(t, err)
+	m := &Mosquitto{Options: Options{
+		Schemes: []sim.Scheme{sim.SchemeMQTTS}, Certificate: Certificate{CA: ca, Certificate: cert, Key: key, Mutual: true},
+	}}
+	_, h := start(t, m)
+	endpoint := loopback(m.ports[1])
+	for credential, want := range map[sim.Credential]bool{sim.CredentialCertificate: true, sim.CredentialNone: false} {
+		l, err := link.New(&sim.Binding{
+			Channel: sim.ChannelMQTT, Transport: sim.TransportTLS, Security: sim.Security{Credential: credential, TLS: "1.2"},
+		}, a)
+		must(t, err)
+		call := func() error {
+			conn, err := l.Dial(t.Context(), &sim.Caller{ID: "meters-1", Ordinal: 1, Endpoint: endpoint})
+			if err == nil {
+				_ = conn.Close()
+			}
+			return err
+		}
+		if err := call(); (err == nil) != want {
+			t.Errorf("credential %q: %v", credential, err)
+		}
+		if !want {
+			continue
+		}
+		must(t, h.Down(t.Context(), true))
+		must(t, h.Up(t.Context()))
+		if err := call(); err != nil {
+			t.Errorf("after a restart: %v", err)
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 )
 
@@ -32,6 +33,20 @@ func freePort() (int, error) {
 		return port, l.Close()
 	}
 	return 0, errors.New("no free port between " + strconv.Itoa(portLow) + " and " + strconv.Itoa(portHigh))
+}
+
+// freePorts returns n different ones.
+func freePorts(n int) (list []int, err error) {
+	for len(list) < n {
+		port, err := freePort()
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(list, port) {
+			list = append(list, port)
+		}
+	}
+	return list, nil
 }
 
 // drawnPorts returns the kernel's range as a predicate; where it cannot be read, no port is in it.

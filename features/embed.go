@@ -3,7 +3,8 @@ package features
 
 import "embed"
 
-// FS has the .feature files at its root. It is read only.
+// FS has the .feature files: stories at its root, and in bench the cases that other tools know by
+// name. It is read only.
 //
-//go:embed *.feature
+//go:embed *.feature bench/*.feature
 var FS embed.FS

@@ -18,11 +18,20 @@ const MaxGrace = 5 * time.Second
 // favour of the more that happened: one that was sent is never dropped.
 type Account struct {
 	due     atomic.Uint32 // numbers below it came due; read by witnesses
+	first   uint32        // numbers below it were another process's to send
 	dropped uint32
 	resent  uint32
-	sent    [2]Set // by QoS
+	top     uint8  // QoS of what is sent with an answer: 1 or 2, the same for all of a device's messages
+	sent    [2]Set // without and with an answer
 	acked   Set
 	tail    tail
+}
+
+// Resume says that messages below first were another process's to send, which took its account with it:
+// nothing is known of them. It comes before anything else.
+func (a *Account) Resume(first uint32) {
+	a.first = first
+	a.due.Store(first)
 }
 
 // Due says that message seq's instant has come. Numbers are dense from 0.
@@ -34,6 +43,7 @@ func (a *Account) Due(seq uint32) {
 
 // Sent says that message seq was handed to the kernel for the first time.
 func (a *Account) Sent(seq uint32, qos byte, at sim.Instant) {
+	a.top = max(a.top, qos)
 	qos = min(qos, 1)
 	if a.sent[qos].Add(seq) && qos == 0 {
 		a.tail.note(seq, at)

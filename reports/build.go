@@ -20,12 +20,18 @@ type Input struct {
 	Events []Event
 	Phases []PhaseSpan
 
+	Endpoints sim.Endpoints // of the target; nil is not known
+
+	Commands *CommandTotals // nil: the plan sends none
+
 	Started map[int]sim.Instant // when acts began, by index; those missing are looked up in Events
 	Settled map[int]Settling    // what became of the settle acts
 
-	Interrupted string   // why the run was interrupted; empty if it was not
-	Stopped     string   // why it stopped early; empty if it did not
-	Invalid     []string // what else makes the run invalid
+	Interrupted string     // why the run was interrupted; empty if it was not
+	Stopped     string     // why it stopped early; empty if it did not
+	Invalid     []string   // what else makes the run invalid
+	Taken       []Takeover // shards that went over to another worker
+	Without     bool       // devices whose account never came are left out, and do not make the run invalid
 }
 
 // Settling is what became of a settle act.
@@ -41,6 +47,10 @@ func Build(in *Input) *Result {
 		Phases: slices.Clone(in.Phases), Events: slices.Clone(in.Events),
 		Messages: in.Ledger.All, Devices: in.Ledger.Devices, DevicesOmitted: in.Ledger.Omitted,
 	}
+	if in.Commands != nil {
+		totals := *in.Commands
+		r.Commands = &totals
+	}
 	slices.SortStableFunc(r.Events, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
 	for i := range r.Phases {
 		if p := &r.Phases[i]; p.End == 0 { // still open
@@ -50,6 +60,7 @@ func Build(in *Input) *Result {
 	r.Frames = in.Fold.Frames(0, max(secondsOf(in.Length), in.Fold.lastSecond()+1))
 	changes := in.Fold.changes(max(in.Length, 1))
 	r.Fleets = fleetResults(in, changes)
+	r.Endpoints = endpointLoads(in, changes)
 	r.Errors = errorClasses(in)
 	r.Lag = lagOf(in.Fold, 0, forever, allFleets).summary(fine())
 	latencies(in, r)
@@ -97,13 +108,25 @@ func unobserved(in *Input, fleet int) string {
 }
 
 func protocol(b *sim.Binding) string {
+	over, quality := map[sim.Transport]string{
+		sim.TransportTLS: " over TLS", sim.TransportWS: " over WebSocket", sim.TransportWSS: " over secure WebSocket",
+		sim.TransportDTLS: " over DTLS", sim.TransportTCP: " over TCP",
+	}[b.Transport], fmt.Sprintf("QoS %d", b.QoS)
+	name := "MQTT " + cmp.Or(b.Version, "3.1.1")
 	if b.Channel == sim.ChannelCoAP {
+		name, quality = "CoAP", "NON"
 		if b.QoS > 0 {
-			return "CoAP, CON"
+			quality = "CON"
 		}
-		return "CoAP, NON"
 	}
-	return fmt.Sprintf("MQTT %s, QoS %d", cmp.Or(b.Version, "3.1.1"), b.QoS)
+	text := name + over
+	if b.Channel == sim.ChannelMQTT || b.Transport == sim.TransportPlain || b.Transport == sim.TransportDTLS {
+		text += ", " + quality // RFC 8323 has neither CON nor NON
+	}
+	if b.Client != sim.ClientOwn {
+		text += ", client " + string(b.Client)
+	}
+	return text
 }
 
 // loadModel says what makes a fleet send: its reports come by the clock, whether or not the
@@ -146,6 +169,7 @@ func errorClasses(in *Input) []ErrorClass {
 func lagOf(f *Fold, from, to sim.Instant, fleet int) counts {
 	sum := f.between(from, to, sim.OpConnect, lag, fleet)
 	sum.merge(f.between(from, to, sim.OpPublish, lag, fleet))
+	sum.merge(f.between(from, to, sim.OpCommand, lag, fleet))
 	return sum
 }
 

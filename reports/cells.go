@@ -13,7 +13,7 @@ import (
 
 // cell names one count: how many samples of a fleet and operation, due in a part of a second, had
 // a response (service, lag) in one bucket; or how often something happened in it. From the top:
-// second 20 bits, part 8, operation 2, measure 2, fleet 16, bucket 16.
+// second 20 bits, part 8, operation 4, measure 2, fleet 14, bucket 16.
 type cell uint64
 
 // measure is what a cell counts.
@@ -39,14 +39,14 @@ const (
 const maxSecond = 1<<20 - 1
 
 func newCell(second uint32, part uint8, op sim.Op, m measure, fleet, bucket uint16) cell {
-	return cell(min(second, maxSecond))<<44 | cell(part)<<36 | cell(op)<<34 | cell(m)<<32 | cell(fleet)<<16 | cell(bucket)
+	return cell(min(second, maxSecond))<<44 | cell(part)<<36 | cell(op)<<32 | cell(m)<<30 | cell(fleet)<<16 | cell(bucket)
 }
 
 func (c cell) second() int      { return int(c >> 44) }
 func (c cell) part() int        { return int(c >> 36 & 0xff) }
-func (c cell) op() sim.Op       { return sim.Op(c >> 34 & 3) }
-func (c cell) measure() measure { return measure(c >> 32 & 3) }
-func (c cell) fleet() uint16    { return uint16(c >> 16) }
+func (c cell) op() sim.Op       { return sim.Op(c >> 32 & 15) }
+func (c cell) measure() measure { return measure(c >> 30 & 3) }
+func (c cell) fleet() uint16    { return uint16(c >> 16 & (sim.MaxFleets - 1)) }
 func (c cell) bucket() uint16   { return uint16(c) }
 
 // tally counts cells in an open-addressed table: no allocation once it has its size, one cache
@@ -154,7 +154,7 @@ func (c cell) check(fleets int) error {
 	if c.measure() == happened {
 		limit = int(happenings)
 	}
-	if int(c.fleet()) >= fleets || int(c.bucket()) >= limit {
+	if c.op() >= sim.NumOps || int(c.fleet()) >= fleets || int(c.bucket()) >= limit {
 		return fmt.Errorf("cell %#x: no such fleet or bucket", uint64(c))
 	}
 	return nil

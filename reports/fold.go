@@ -24,7 +24,12 @@ type Fold struct {
 	links     []linkBatch
 	linkCount int
 	gauges    map[gauge]GaugePoint
+	told      map[uint32]int // by shard: the seconds that its last gauge closed
+	loads     loads
+	due       map[stream][]uint64 // messages that came due after the warm-up, by fleet
+	expected  map[stream]uint32   // how many there are in all, where that is known
 	truncated bool
+	tail      []bucketed // of addCells
 }
 
 type stream struct{ shard, epoch uint32 }
@@ -45,7 +50,7 @@ type linkBatch struct {
 // Gap is a run of snapshots that never came.
 type Gap struct{ Shard, Epoch, From, To uint32 }
 
-// maxFoldLinks bounds the link changes of a run: 64 MB.
+// maxFoldLinks bounds the link changes of a run: 96 MB.
 const maxFoldLinks = 1 << 22
 
 // NewFold makes the fold of a plan's run.
@@ -53,7 +58,8 @@ func NewFold(p *sim.Plan) *Fold {
 	return &Fold{
 		plan: p, streams: make(map[stream]*Set), edges: make(map[sim.Instant]bool),
 		windows: make(map[sim.Instant]map[series]counts), seconds: make(map[moment]*second),
-		errors: make(errorTable), gauges: make(map[gauge]GaugePoint),
+		errors: make(errorTable), expected: make(map[stream]uint32), gauges: make(map[gauge]GaugePoint), told: make(map[uint32]int), loads: make(loads),
+		due: make(map[stream][]uint64),
 	}
 }
 
@@ -79,6 +85,9 @@ func (f *Fold) Add(s *Snapshot) error {
 	for _, g := range s.Gauges {
 		f.addGauge(s.Shard, g)
 	}
+	for i := range s.Loads {
+		f.loads.of(s.Loads[i].Fleet, s.Loads[i].Endpoint).add(&s.Loads[i])
+	}
 	f.truncated = f.truncated || s.Truncated
 	if f.linkCount+len(s.Links) > maxFoldLinks {
 		f.truncated = true
@@ -89,7 +98,15 @@ func (f *Fold) Add(s *Snapshot) error {
 	return nil
 }
 
-// Gaps are the snapshots that are missing among those that came.
+// Expect says how many snapshots a shard made in all, so that the last ones can be missed too.
+func (f *Fold) Expect(shard, epoch, snapshots uint32) {
+	f.expected[stream{shard, epoch}] = snapshots
+	if from := (stream{shard, epoch}); f.streams[from] == nil {
+		f.streams[from] = new(Set)
+	}
+}
+
+// Gaps are the snapshots that are missing among those that came, and up to those that are expected.
 func (f *Fold) Gaps() []Gap {
 	var gaps []Gap
 	for from, seqs := range f.streams {
@@ -99,6 +116,9 @@ func (f *Fold) Gaps() []Gap {
 				gaps = append(gaps, Gap{from.shard, from.epoch, next, lo - 1})
 			}
 			next = hi + 1
+		}
+		if n := f.expected[from]; n > next {
+			gaps = append(gaps, Gap{from.shard, from.epoch, next, n - 1})
 		}
 	}
 	slices.SortFunc(gaps, func(a, b Gap) int {
@@ -112,39 +132,50 @@ func (f *Fold) Gaps() []Gap {
 func (f *Fold) addCells(s *Snapshot) {
 	e := edges(s.Edges)
 	var (
-		group  cell // without its bucket
-		tail   = make(counts)
-		window map[series]counts
+		group cell // without its bucket
+		start sim.Instant
+		whole counts // of the group, in its window
 	)
+	tail := f.tail[:0] // the group in 2 digits
 	flush := func() {
 		if len(tail) > 0 {
 			f.second(group.second(), group.fleet()).add(group.op(), group.measure(), tail)
-			clear(tail)
+			tail = tail[:0]
 		}
 	}
 	// The cells were checked, so there is no error.
 	_ = eachCell(s.Cells, func(c cell, n uint64) error {
-		if of := c &^ 0xffff; of != group || window == nil {
+		if of := c &^ 0xffff; of != group || whole == nil {
 			flush()
 			group = of
-			start, _ := e.start(c.second(), c.part())
-			window = f.window(e.window(start))
+			start, _ = e.start(c.second(), c.part())
+			start = e.window(start)
+			window := f.window(start)
+			k := series{c.op(), c.measure(), c.fleet()}
+			if whole = window[k]; whole == nil {
+				whole = make(counts)
+				window[k] = whole
+			}
 		}
-		k := series{c.op(), c.measure(), c.fleet()}
-		if window[k] == nil {
-			window[k] = make(counts)
-		}
-		window[k][c.bucket()] += n
+		whole[c.bucket()] += n
 		switch c.measure() {
 		case response, lag:
 			lo, _ := fine().bounds(c.bucket())
-			tail[coarse().index(lo)] += n
+			if i := coarse().index(lo); len(tail) > 0 && tail[len(tail)-1].bucket == i {
+				tail[len(tail)-1].n += n
+			} else {
+				tail = append(tail, bucketed{i, n})
+			}
 		case happened:
+			if c.bucket() == happening(sim.CountDue) && start >= micro(f.plan.WarmUp.D()) {
+				f.measured(s, c.fleet(), n)
+			}
 			f.second(c.second(), c.fleet()).happened(c.op(), c.bucket(), n)
 		}
 		return nil
 	})
 	flush()
+	f.tail = tail
 }
 
 func (f *Fold) window(at sim.Instant) map[series]counts {
@@ -176,9 +207,29 @@ func (f *Fold) between(from, to sim.Instant, op sim.Op, m measure, fleet int) co
 	return sum
 }
 
-// measuredDue is the number of messages of a fleet that came due after the warm-up.
+// measured counts messages that came due after the warm-up.
+func (f *Fold) measured(s *Snapshot, fleet uint16, n uint64) {
+	from := stream{s.Shard, s.Epoch}
+	if f.due[from] == nil {
+		f.due[from] = make([]uint64, len(f.plan.Fleets))
+	}
+	f.due[from][fleet] += n
+}
+
+// measuredDue is the number of messages of a fleet that came due after the warm-up. Of a shard that went
+// over to another worker only the last one's count, as in the ledger.
 func (f *Fold) measuredDue(fleet int) uint64 {
-	return f.between(0, forever, 0, happened, fleet)[happening(sim.CountDue)]
+	last := make(map[uint32]uint32) // epoch of each shard
+	for from := range f.streams {
+		last[from.shard] = max(last[from.shard], from.epoch)
+	}
+	n := uint64(0)
+	for from, due := range f.due {
+		if last[from.shard] == from.epoch {
+			n += due[fleet]
+		}
+	}
+	return n
 }
 
 const forever = sim.Instant(1<<63 - 1)
@@ -193,11 +244,21 @@ func (f *Fold) changes(before sim.Instant) []LinkChange {
 		return cmp.Or(cmp.Compare(a.shard, b.shard), cmp.Compare(a.epoch, b.epoch), cmp.Compare(a.seq, b.seq))
 	})
 	var all []LinkChange
+	again := slices.ContainsFunc(batches, func(b linkBatch) bool { return b.epoch > 0 })
+	up := make(map[uint64]bool) // devices, followed only if any went over to another worker
 	for _, b := range batches {
 		for _, l := range b.changes {
-			if l.At < before {
-				all = append(all, l)
+			if l.At >= before {
+				continue
 			}
+			if again {
+				k := uint64(l.Fleet)<<32 | uint64(l.Device)
+				if up[k] == l.Up {
+					continue // connected again because its worker was lost: nobody knows how it was in between
+				}
+				up[k] = l.Up
+			}
+			all = append(all, l)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b LinkChange) int { return cmp.Compare(a.At, b.At) })

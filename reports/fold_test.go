@@ -30,14 +30,14 @@ func history(p *sim.Plan, seed uint64) []Snapshot {
 				due := now - time.Duration(rnd.ExpFloat64()*float64(200*ms))
 				s := sim.Sample{
 					Op: sim.Op(rnd.IntN(int(sim.NumOps))), Fleet: uint16(rnd.IntN(2)), Device: sim.Ordinal(rnd.IntN(10)),
-					Due: due, Ready: due, Sent: due, Done: now, Attempts: 1,
+					Due: due, Ready: due, Sent: due, Done: now, Attempts: 1, Endpoint: uint16(rnd.IntN(4)),
 				}
 				if rnd.IntN(10) == 0 {
 					s.Outcome = sim.Outcome(1 + rnd.IntN(5))
 				}
 				r.Record(&s)
-				r.Count(sim.Counter(rnd.IntN(int(sim.NumCounters))), s.Fleet, now)
-				r.Link(s.Fleet, sim.Ordinal(3*rnd.IntN(3)+shard), rnd.IntN(2) == 0, now.Truncate(100*ms))
+				r.Count(sim.Counter(rnd.IntN(int(sim.NumCounters))), s.Fleet, s.Endpoint, now)
+				r.Link(s.Fleet, s.Endpoint, sim.Ordinal(3*rnd.IntN(3)+shard), rnd.IntN(2) == 0, now.Truncate(100*ms))
 			}
 			r.Gauge(0, time.Duration(second+1)*time.Second, int64(second), int64(shard))
 			all = append(all, r.Snapshot())
@@ -57,7 +57,7 @@ func view(t testing.TB, f *Fold) []byte {
 			}
 		}
 	}
-	b, err := json.Marshal([]any{hists, f.Frames(0, 9), f.errors.list(), f.changes(forever), f.Gaps(), f.lastSecond()})
+	b, err := json.Marshal([]any{hists, f.Frames(0, 9), f.errors.list(), f.loads.list(), f.changes(forever), f.Gaps(), f.lastSecond()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,6 +207,8 @@ func TestFoldRefuses(t *testing.T) {
 		"error of a stranger":  {Errors: []ErrorStat{{Outcome: sim.TCPReset, Devices: []FirstFailed{{Device: 2}}}}},
 		"link of a stranger":   {Links: []LinkChange{{Device: 2}}},
 		"gauge of no fleet":    {Gauges: []GaugePoint{{Fleet: 2}}},
+		"load of no fleet":     {Loads: []Load{{Fleet: 2, Sent: 1}}},
+		"too great a load":     {Loads: []Load{{Acked: maxLoad + 1}}},
 		"good cell, bad gauge": {Cells: one(good), Gauges: []GaugePoint{{Fleet: 9}}},
 	} {
 		f := NewFold(p)
@@ -223,7 +225,7 @@ func TestLinkLogIsBounded(t *testing.T) {
 	p := samplePlan(1, 1)
 	r := NewRecorder(p, 0, 0)
 	for i := range maxLinks + 1 {
-		r.Link(0, 0, i%2 == 0, time.Duration(i))
+		r.Link(0, 0, 0, i%2 == 0, time.Duration(i))
 	}
 	s := r.Snapshot()
 	if !s.Truncated || len(s.Links) != maxLinks {
@@ -273,7 +275,7 @@ func BenchmarkFoldAdd(b *testing.B) {
 			s.Op = op
 			r.Record(s)
 		}
-		r.Count(sim.CountDue, 0, time.Duration(i)*100*time.Microsecond)
+		r.Count(sim.CountDue, 0, 0, time.Duration(i)*100*time.Microsecond)
 	}
 	s := r.Snapshot()
 	f := NewFold(p)
@@ -287,4 +289,31 @@ func BenchmarkFoldAdd(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(len(s.Cells)), "cell-bytes")
+}
+
+// What is known of a second is known when all shards have told of it, but for those that are lost.
+func TestFoldTold(t *testing.T) {
+	f := NewFold(samplePlan(10, 10))
+	tell := func(shard uint32, second int) {
+		f.addGauge(shard, GaugePoint{At: sim.Instant(second) * time.Second})
+	}
+	if f.Told() != 0 {
+		t.Error("nobody has told anything")
+	}
+	for second := 1; second <= 30; second++ {
+		tell(0, second)
+		if second <= 28 {
+			tell(1, second)
+		}
+		if second <= 5 {
+			tell(2, second)
+		}
+		want := min(second, 28)
+		if second <= 15 {
+			want = min(want, 5)
+		}
+		if got := f.Told(); got != want {
+			t.Errorf("after %d s: %d, want %d", second, got, want)
+		}
+	}
 }

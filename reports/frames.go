@@ -42,14 +42,12 @@ func (s *second) happened(op sim.Op, h happening, n uint64) {
 	}
 }
 
-func (s *second) add(op sim.Op, m measure, c counts) {
+func (s *second) add(op sim.Op, m measure, more []bucketed) {
 	b := &s.lag
 	if m == response {
 		b = &s.response[op]
 	}
-	sum := unpacked(*b)
-	sum.merge(c)
-	*b = sum.pack()
+	*b = mergePacked(*b, more)
 }
 
 // unpacked reads what this package packed itself, which is never damaged.
@@ -75,6 +73,24 @@ func (f *Fold) addGauge(shard uint32, g GaugePoint) {
 		f.gauges[k] = g
 	}
 	f.second(n, g.Fleet)
+	f.told[shard] = max(f.told[shard], n+1)
+}
+
+// Told is how many seconds of the run all shards have told of. A shard that is far behind the others is
+// not waited for: it may be lost.
+func (f *Fold) Told() int {
+	const far = 10
+	newest := 0
+	for _, n := range f.told {
+		newest = max(newest, n)
+	}
+	least := newest
+	for _, n := range f.told {
+		if n >= newest-far {
+			least = min(least, n)
+		}
+	}
+	return least
 }
 
 // responses adds up the responses of all fleets due in the seconds [from, to).

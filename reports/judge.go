@@ -27,7 +27,7 @@ func (j *judge) run() {
 	}
 	invalid := j.invalid()
 	j.r.Verdict = verdict(j.r.Findings, len(invalid) > 0, j.in.Interrupted != "", j.in.Stopped != "")
-	j.r.Reasons = invalid
+	j.r.Reasons = append(invalid, takenOver(j.in)...)
 	for _, why := range []string{j.in.Interrupted, j.in.Stopped} {
 		if why != "" {
 			j.r.Reasons = append(j.r.Reasons, why)
@@ -88,6 +88,12 @@ func (j *judge) invalid() []string {
 	for _, g := range j.in.Fold.Gaps() {
 		reasons = append(reasons, fmt.Sprintf("snapshots %d-%d of shard %d are missing", g.From, g.To, g.Shard))
 	}
+	for fleet, n := range j.in.Ledger.Missing {
+		if n > 0 && !j.in.Without {
+			reasons = append(reasons, fmt.Sprintf("%d of the %d devices of %q went with the process that carried them: "+
+				"what they did is not known", n, j.in.Plan.Fleets[fleet].Count, j.in.Plan.Fleets[fleet].Name))
+		}
+	}
 	if j.in.Fold.truncated {
 		reasons = append(reasons, "the log of connections was too long to keep")
 	}
@@ -140,11 +146,18 @@ func (j *judge) find(c *sim.Check) Finding {
 		j.onlyErrors(&f)
 	case sim.CheckSchedule:
 		j.schedule(&f)
+	case sim.CheckAnswered:
+		j.answered(&f)
+	case sim.CheckHandshakes:
+		j.handshakes(&f)
+	case sim.CheckSpread:
+		j.spread(&f)
 	case sim.CheckSettled:
 		j.settled(&f)
 	default:
 		f.skip("%q is not a check that this version knows", c.Kind)
 	}
+	j.disturbed(&f)
 	return f
 }
 

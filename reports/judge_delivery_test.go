@@ -103,7 +103,7 @@ func TestJudgeDelivered(t *testing.T) {
 			steady(s, 1)
 			for _, at := range []sim.Instant{time.Second, 2 * time.Second} {
 				s.l.Account(0, 0).Due(s.seq[0])
-				s.rec.Count(sim.CountDue, 0, at)
+				s.rec.Count(sim.CountDue, 0, 0, at)
 				s.seq[0]++
 			}
 			s.l.Account(0, 0).Dropped(1)
@@ -111,7 +111,7 @@ func TestJudgeDelivered(t *testing.T) {
 		"a phantom makes up for nothing": {func(s *stage) {
 			steady(s, 1)
 			s.l.Account(0, 0).Due(1)
-			s.rec.Count(sim.CountDue, 0, time.Second)
+			s.rec.Count(sim.CountDue, 0, 0, time.Second)
 			s.arrive(0, 1, time.Second, time.Second+ms)
 		}, want{Passed, 1000.0 / 11, 11, "%", "10 of 11"}},
 		"nobody watches": {func(s *stage) {

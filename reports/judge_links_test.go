@@ -120,9 +120,9 @@ func TestJudgeRate(t *testing.T) {
 	attempts := func(n int) func(*stage) {
 		return func(s *stage) {
 			for i := range n {
-				s.rec.Count(sim.CountAttempt, uint16(i%2), 7*time.Second+time.Duration(i)*ms)
+				s.rec.Count(sim.CountAttempt, uint16(i%2), 0, 7*time.Second+time.Duration(i)*ms)
 			}
-			s.rec.Count(sim.CountAttempt, 0, 8*time.Second)
+			s.rec.Count(sim.CountAttempt, 0, 0, 8*time.Second)
 		}
 	}
 	want{Passed, 5, 6, "1/s", "in second 7"}.compare(t, judged(t, check, attempts(5)))

@@ -48,7 +48,7 @@ func (s *stage) send(o sim.Ordinal, due sim.Instant) uint32 {
 	seq := s.seq[o]
 	s.seq[o]++
 	s.l.Account(0, o).Due(seq)
-	s.rec.Count(sim.CountDue, 0, due)
+	s.rec.Count(sim.CountDue, 0, 0, due)
 	s.l.Account(0, o).Sent(seq, 1, due)
 	return seq
 }
@@ -74,7 +74,7 @@ func (s *stage) phase(name string, start, end sim.Instant) {
 // links brings meters up, or down.
 func (s *stage) links(up bool, at sim.Instant, meters ...sim.Ordinal) {
 	for _, o := range meters {
-		s.rec.Link(0, o, up, at)
+		s.rec.Link(0, 0, o, up, at)
 	}
 }
 

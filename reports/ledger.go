@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -24,7 +25,15 @@ type Ledger struct {
 	receipts [][]receipt
 	observed []Observed
 	shards   [ledgerShards]ledgerShard
+
+	afar   bool          // the accounts are elsewhere until they are merged
+	taken  []sim.Instant // since when the devices of a shard are another process's; [Ledger.TakeOver]
+	merged []Set         // devices whose account has come, by fleet
 }
+
+// early is how much earlier than its due instant a message may be seen, for the clocks of two
+// processes do not agree to the microsecond.
+const early = 10 * time.Millisecond
 
 // Observed is whether anybody watches a fleet's messages arrive.
 type Observed struct{ Received, Stored bool }
@@ -36,7 +45,7 @@ type ledgerShard struct {
 	mu      sync.Mutex
 	closed  bool
 	sample  sim.Sample // here and not on the stack, where passing it on would allocate
-	within  []uint64   // measured messages first seen in time: fleet*len(limits)+limit
+	within  []uint64   // measured messages first seen in time, by place
 	seen    uint64     // first copies
 	foreign uint64
 	strays  uint64 // stamped with this run, but of no device
@@ -58,6 +67,25 @@ func NewLedger(p *sim.Plan, run uint32, rec sim.Recorder) *Ledger {
 		l.shards[i].within = make([]uint64, len(p.Fleets)*len(l.limits))
 	}
 	return l
+}
+
+// place is where a ledger shard counts the messages of a device that were in time for a limit.
+func (l *Ledger) place(o sim.Ordinal, fleet, limit int) int {
+	part := 0
+	if len(l.taken) > 0 {
+		part = int(o) % len(l.taken)
+	}
+	return (part*len(l.accounts)+fleet)*len(l.limits) + limit
+}
+
+// Afar says that the devices' accounts are kept elsewhere, as [Accounts] of so many shards, and will be
+// merged before Close. A message of theirs counts as seen before it was due if it is seen before the instant
+// that its stamp has. It must be called before the first sighting.
+func (l *Ledger) Afar(shards int) {
+	l.afar, l.taken = true, make([]sim.Instant, shards)
+	for i := range l.shards {
+		l.shards[i].within = make([]uint64, shards*len(l.accounts)*len(l.limits))
+	}
 }
 
 // deliveryLimits are the distinct times within which the plan wants messages delivered.
@@ -96,6 +124,10 @@ func (l *Ledger) See(s sim.Sighting) {
 	case s.Stamp.Run != l.run:
 		sh.foreign++
 		return
+	case s.Stamp.Fleet&sim.CommandBit != 0: // a command, or its answer: not a report (see [Commands])
+		return
+	case fleet < len(l.receipts) && l.another(&s.Stamp):
+		return
 	case fleet >= len(l.receipts) || int(s.Stamp.Device) >= len(l.receipts[fleet]):
 		sh.strays++
 		return
@@ -105,6 +137,12 @@ func (l *Ledger) See(s sim.Sighting) {
 		c, op = stored, sim.OpStorage
 	}
 	due := l.accounts[fleet][s.Stamp.Device].due.Load()
+	if l.afar {
+		due = math.MaxUint32
+		if s.At+early < s.Stamp.Due {
+			due = 0
+		}
+	}
 	first, anywhere := l.receipts[fleet][s.Stamp.Device].see(c, s.Stamp.Seq, due)
 	if !first {
 		return
@@ -114,7 +152,7 @@ func (l *Ledger) See(s sim.Sighting) {
 		if s.Stamp.Due >= l.warm {
 			for i, limit := range l.limits {
 				if s.At-s.Stamp.Due <= limit {
-					sh.within[fleet*len(l.limits)+i]++
+					sh.within[l.place(s.Stamp.Device, fleet, i)]++
 				}
 			}
 		}

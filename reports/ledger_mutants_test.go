@@ -14,6 +14,15 @@ type ledgerMutant struct{ name, file, old, new string }
 
 func ledgerMutants() []ledgerMutant {
 	return []ledgerMutant{
+		{"an answer counts each time", "commands.go", "case n > 1:", "case n > 1 && false:"},
+		{"over CoAP the command is an answer", "commands.go", "if coap {", "if coap && false {"},
+		{"another device may answer", "commands.go", "|| t.device != s.Stamp.Device", ""},
+		{"another run may answer", "commands.go", "s.Stamp.Run != c.run", "false"},
+		{"what a broker stored is an answer", "commands.go", "s.Stored != c.coap(fleet)", "false"},
+		{"late is in time", "commands.go", "if s.At-t.due <= c.totals.within[i].limit {", "if s.At >= 0 {"},
+		{"silence is no error", "commands.go", "Outcome: sim.AppUnanswered,", ""},
+		{"refused is sent", "commands.go", "c.totals.Sent--\n\tc.totals.Unsent++", "_ = c.totals"},
+		{"refused stays refused", "commands.go", "c.totals.Unsent--\n\t\tc.totals.Sent++", "_ = c.totals"},
 		{"duplicates are ignored", "receipt.go", "r.duplicated[c]++", "_ = c"},
 		{
 			"duplicates of both channels add up", "settle.go",
@@ -59,6 +68,10 @@ func ledgerMutants() []ledgerMutant {
 		{"unwatched fleets lose everything", "settle.go", "case !observed.Received && !observed.Stored:", "case false:"},
 		{"unsent is dropped", "settle.go", "t.Due - min(t.Due, t.Sent+t.Dropped)", "t.Due - min(t.Due, t.Due)"},
 		{"QoS is mixed up", "settle.go", "if m.in(inSent1) {", "if m.in(inSent0) {"},
+		{"only brokers with too many are off", "judge_spread.go", ", math.Floor(even)-float64(n)", ""},
+		{"a device can be half", "judge_spread.go", "math.Ceil(even), math.Floor(even)-float64(n)", "math.Abs(even), even-float64(n)"},
+		{"the spread is that of the last moment", "endpoints.go", "if present >= most {", "if most++; true {"},
+		{"the spread is that of the first full moment", "endpoints.go", "if present >= most {", "if present > most {"},
 		{"latency counts from the far end", "ledger.go", "Due: at, Ready: at", "Due: s.At, Ready: at"},
 	}
 }
@@ -69,15 +82,15 @@ func TestLedgerMutants(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds the package once per mutant")
 	}
-	run := func(t *testing.T, overlay string) (output string, passed bool) {
+	run := func(t *testing.T, overlay, test string) (output string, passed bool) {
 		cmd := exec.Command("go", "test", "-short", "-vet=off", "-ldflags=-s -w", "-overlay", overlay,
-			"-run", "^TestLedgerOracle$", ".")
+			"-run", "^"+test+"$", ".")
 		out, err := cmd.CombinedOutput()
 		return string(out), err == nil
 	}
 	dir := t.TempDir()
 	none := writeFile(t, filepath.Join(dir, "none.json"), []byte(`{"Replace":{}}`))
-	if out, passed := run(t, none); !passed {
+	if out, passed := run(t, none, "TestLedgerOracle|TestCommands|TestJudgeSpread"); !passed {
 		t.Fatalf("the ledger fails as it is:\n%s", out)
 	}
 	here, err := os.Getwd()
@@ -101,11 +114,18 @@ func TestLedgerMutants(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out, passed := run(t, writeFile(t, filepath.Join(dir, "overlay.json"), overlay))
+			test := "TestLedgerOracle"
+			switch m.file {
+			case "commands.go":
+				test = "TestCommands"
+			case "judge_spread.go", "endpoints.go":
+				test = "TestJudgeSpread"
+			}
+			out, passed := run(t, writeFile(t, filepath.Join(dir, "overlay.json"), overlay), test)
 			if passed {
 				t.Fatal("nobody noticed")
 			}
-			if !strings.Contains(out, "--- FAIL: TestLedgerOracle") {
+			if !strings.Contains(out, "--- FAIL: "+test) {
 				t.Fatalf("it failed for another reason:\n%s", out)
 			}
 		})

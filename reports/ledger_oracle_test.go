@@ -50,11 +50,11 @@ func (r *tape) Record(s *sim.Sample) {
 		r.wrong++
 	}
 }
-func (r *tape) Count(sim.Counter, uint16, sim.Instant)            {}
-func (r *tape) Link(uint16, sim.Ordinal, bool, sim.Instant)       {}
-func (w *world) due(seq uint32) sim.Instant                       { return time.Duration(seq) * time.Second }
-func (w *world) account(fleet int, o sim.Ordinal) *Account        { return w.l.Account(fleet, o) }
-func (w *world) stamp(fleet int, o sim.Ordinal, q uint32) stampOf { return stampOf{w, fleet, o, q} }
+func (r *tape) Count(sim.Counter, uint16, uint16, sim.Instant)      {}
+func (r *tape) Link(uint16, uint16, sim.Ordinal, bool, sim.Instant) {}
+func (w *world) due(seq uint32) sim.Instant                         { return time.Duration(seq) * time.Second }
+func (w *world) account(fleet int, o sim.Ordinal) *Account          { return w.l.Account(fleet, o) }
+func (w *world) stamp(fleet int, o sim.Ordinal, q uint32) stampOf   { return stampOf{w, fleet, o, q} }
 
 func oraclePlan(devices int) *sim.Plan {
 	p := &sim.Plan{}

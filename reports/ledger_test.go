@@ -143,7 +143,7 @@ func TestLedgerConcurrently(t *testing.T) {
 	all.Reordered = 0 // three witnesses take turns
 	want := Totals{
 		Due: devices * messages, Sent: devices * messages, Acked: devices * messages, Received: devices * messages,
-		Stored: devices * messages, Delivered: devices * messages, SentQoS: [2]uint64{0, devices * messages},
+		Stored: devices * messages, Delivered: devices * messages, SentQoS: [3]uint64{0, devices * messages},
 	}
 	if all != want {
 		t.Errorf("got %+v\nwant %+v", all, want)

@@ -38,6 +38,7 @@ type stripe struct {
 	cells     tally
 	errors    errorTable
 	links     []LinkChange
+	loads     loads
 	truncated bool
 	_         [64]byte
 }
@@ -51,7 +52,7 @@ func NewRecorder(p *sim.Plan, shard, epoch uint32) *Recorder {
 	}
 	for i := range r.stripes {
 		r.stripes[i].cells.grow()
-		r.stripes[i].errors = make(errorTable)
+		r.stripes[i].errors, r.stripes[i].loads = make(errorTable), make(loads)
 	}
 	r.edges.Store(new(edges))
 	r.Mark(r.warm)
@@ -89,6 +90,7 @@ func (r *Recorder) Record(s *sim.Sample) {
 	st := &r.stripes[uint32(s.Device)%recorderStripes]
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	st.loads.record(s)
 	if s.Outcome != sim.OK {
 		st.cells.inc(newCell(now, nowPart, s.Op, happened, s.Fleet, didFail))
 		st.errors.record(s, due >= r.warm)
@@ -109,7 +111,7 @@ func (r *Recorder) Record(s *sim.Sample) {
 func bucketOf(d time.Duration) uint16 { return fine().index(uint64(max(d, 0) / time.Microsecond)) }
 
 // Count implements [sim.Recorder].
-func (r *Recorder) Count(c sim.Counter, fleet uint16, at sim.Instant) {
+func (r *Recorder) Count(c sim.Counter, fleet, endpoint uint16, at sim.Instant) {
 	if int(fleet) >= len(r.fleets) || c >= sim.NumCounters {
 		return
 	}
@@ -118,11 +120,14 @@ func (r *Recorder) Count(c sim.Counter, fleet uint16, at sim.Instant) {
 	st := &r.stripes[uint64(at/time.Microsecond)%recorderStripes]
 	st.mu.Lock()
 	st.cells.inc(newCell(second, part, 0, happened, fleet, happening(c)))
+	if c == sim.CountSent {
+		st.loads.of(fleet, endpoint).Sent++
+	}
 	st.mu.Unlock()
 }
 
 // Link implements [sim.Recorder].
-func (r *Recorder) Link(fleet uint16, o sim.Ordinal, up bool, at sim.Instant) {
+func (r *Recorder) Link(fleet, endpoint uint16, o sim.Ordinal, up bool, at sim.Instant) {
 	if !r.knows(fleet, o) {
 		return
 	}
@@ -133,7 +138,7 @@ func (r *Recorder) Link(fleet uint16, o sim.Ordinal, up bool, at sim.Instant) {
 		st.truncated = true
 		return
 	}
-	st.links = append(st.links, LinkChange{At: at, Device: o, Fleet: fleet, Up: up})
+	st.links = append(st.links, LinkChange{At: at, Device: o, Fleet: fleet, Endpoint: endpoint, Up: up})
 }
 
 // Gauge takes a fleet's present state: how many of its devices are connected and how many of its
@@ -154,7 +159,7 @@ func (r *Recorder) Snapshot() Snapshot {
 	r.seq++
 	r.gauges = nil
 	r.cells = r.cells[:0]
-	all := make(errorTable)
+	all, sum := make(errorTable), make(loads)
 	for i := range r.stripes {
 		st := &r.stripes[i]
 		st.mu.Lock()
@@ -165,11 +170,12 @@ func (r *Recorder) Snapshot() Snapshot {
 		clear(st.errors)
 		s.Links = append(s.Links, st.links...)
 		st.links = st.links[:0]
+		st.loads.drain(sum)
 		s.Truncated = s.Truncated || st.truncated
 		st.truncated = false
 		st.mu.Unlock()
 	}
-	s.Cells, s.Errors = packCells(r.cells), all.list()
+	s.Cells, s.Errors, s.Loads = packCells(r.cells), all.list(), sum.list()
 	s.Edges = slices.Clone(*r.edges.Load()) // after the cells: every part of theirs has its edge
 	return s
 }

@@ -63,8 +63,8 @@ func TestRecorderAttribution(t *testing.T) {
 	late := publish(4400*ms, 5*time.Second)
 	late.Outcome = sim.MQTTPubackError
 	r.Record(late)
-	r.Count(sim.CountDue, 0, 2400*ms)
-	r.Count(sim.CountDue, 0, 2500*ms)
+	r.Count(sim.CountDue, 0, 0, 2400*ms)
+	r.Count(sim.CountDue, 0, 0, 2500*ms)
 	f := folded(t, p, r)
 
 	for _, tt := range []struct {
@@ -164,9 +164,9 @@ func TestRecorderIgnoresStrangers(t *testing.T) {
 	r.Record(&sim.Sample{Op: sim.NumOps})
 	r.Record(&sim.Sample{Fleet: 2})
 	r.Record(&sim.Sample{Device: 1})
-	r.Count(sim.NumCounters, 0, 0)
-	r.Count(sim.CountDue, 2, 0)
-	r.Link(0, 1, true, 0)
+	r.Count(sim.NumCounters, 0, 0, 0)
+	r.Count(sim.CountDue, 2, 0, 0)
+	r.Link(0, 0, 1, true, 0)
 	r.Gauge(2, 0, 1, 1)
 	if s := r.Snapshot(); len(s.Cells)+len(s.Links)+len(s.Gauges)+len(s.Errors) > 0 {
 		t.Errorf("%+v", s)
@@ -184,7 +184,7 @@ func TestRecorderConcurrently(t *testing.T) {
 				s := publish(time.Duration(i)*ms, time.Duration(i)*time.Microsecond)
 				s.Device = sim.Ordinal(i*4+g) % 64
 				r.Record(s)
-				r.Count(sim.CountSent, 0, s.Due)
+				r.Count(sim.CountSent, 0, 0, s.Due)
 			}
 		})
 	}
@@ -217,8 +217,9 @@ func TestRecordDoesNotAllocate(t *testing.T) {
 	s := publish(time.Second, 5*ms)
 	if n := testing.AllocsPerRun(1000, func() {
 		s.Device = (s.Device + 1) % 64
+		s.Endpoint = uint16(s.Device % 8)
 		r.Record(s)
-		r.Count(sim.CountSent, 0, s.Sent)
+		r.Count(sim.CountSent, 0, s.Endpoint, s.Sent)
 	}); n != 0 {
 		t.Errorf("Record and Count allocate %v times", n)
 	}

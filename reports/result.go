@@ -42,6 +42,21 @@ type Info struct {
 	Host      Host              `json:"host"`
 	Target    map[string]string `json:"target"` // kind, address, image, digest
 	Plans     []string          `json:"plans"`  // hash of each story's plan
+	Workers   []Carrier         `json:"workers,omitempty"`
+}
+
+// Carrier is a process that carried devices.
+type Carrier struct {
+	Story       int    `json:"story"` // from 1
+	Host        string `json:"host"`
+	Pid         int    `json:"pid"`
+	CPUs        int    `json:"cpus"`
+	Descriptors int    `json:"descriptors"`
+	Capacity    int    `json:"capacity"` // devices
+	Shards      []int  `json:"shards"`
+	Taken       []int  `json:"taken,omitempty"`          // shards that it took over from workers that were lost
+	ClockBound  int64  `json:"clock_bound_ns,omitempty"` // how far its clock may be off the coordinator's
+	Lost        string `json:"lost,omitempty"`           // why it was given up
 }
 
 // Host is the machine that carried the fleet.
@@ -65,7 +80,8 @@ type Result struct {
 	Events   []Event
 	Fleets   []FleetResult
 	Messages Totals
-	Latency  []LatencyRow // response times
+	Commands *CommandTotals // nil: the plan sends none
+	Latency  []LatencyRow   // response times
 	Lag      Quantiles
 	Errors   []ErrorClass
 	Findings []Finding // guards first, then the Thens in the story's order
@@ -73,7 +89,8 @@ type Result struct {
 	Devices  []DeviceLedger
 	Hists    []TaggedHist
 
-	DevicesOmitted int // devices whose account is not clean that Devices does not list
+	Endpoints      []EndpointLoad // by scheme, in the target's order; nil if they are not known
+	DevicesOmitted int            // devices whose account is not clean that Devices does not list
 }
 
 // PhaseSpan is a named stretch of the timeline.
@@ -118,14 +135,15 @@ type Totals struct {
 	Unknown     uint64    `json:"unknown"`
 	Unsettled   uint64    `json:"unsettled"` // acknowledged so shortly before the end that they may be on their way
 	Resent      uint64    `json:"resent"`
-	Dropped     uint64    `json:"dropped"`     // fell out of a full buffer
-	Unsent      uint64    `json:"unsent"`      // in the buffer at the end
-	Phantom     uint64    `json:"phantom"`     // seen, and never sent
-	Undelivered uint64    `json:"undelivered"` // stored, but no subscriber received it
-	LostQoS     [2]uint64 `json:"lost_by_qos"`
-	SentQoS     [2]uint64 `json:"sent_by_qos"`
+	Dropped     uint64    `json:"dropped"`                  // fell out of a full buffer
+	Unsent      uint64    `json:"unsent"`                   // in the buffer at the end
+	Phantom     uint64    `json:"phantom"`                  // seen, and never sent
+	Undelivered uint64    `json:"undelivered"`              // stored, but no subscriber received it
+	Gone        uint64    `json:"simulator_lost,omitempty"` // came due before another worker took their device over: not in Due, neither lost nor delivered
+	LostQoS     [3]uint64 `json:"lost_by_qos"`
+	SentQoS     [3]uint64 `json:"sent_by_qos"`
 
-	UnsettledQoS [2]uint64 `json:"unsettled_by_qos"`
+	UnsettledQoS [3]uint64 `json:"unsettled_by_qos"`
 }
 
 // Quantiles sum up a histogram, in seconds.

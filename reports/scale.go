@@ -144,6 +144,43 @@ func (c counts) pack() []byte {
 	return b
 }
 
+// bucketed is a count of a histogram that is a list, by ascending buckets.
+type bucketed struct {
+	bucket uint16
+	n      uint64
+}
+
+// mergePacked adds more to what pack wrote; the result is as pack would write it. A coordinator adds one
+// snapshot of every shard a second: by way of counts that was most of its work.
+func mergePacked(packed []byte, more []bucketed) []byte {
+	b := make([]byte, 0, len(packed)+4*len(more))
+	last, at := uint16(0), uint16(0)
+	put := func(bucket uint16, n uint64) {
+		b = binary.AppendUvarint(b, uint64(bucket-last))
+		b = binary.AppendUvarint(b, n)
+		last = bucket
+	}
+	for len(packed) > 0 {
+		step, k := binary.Uvarint(packed) // what this package packed itself is never damaged
+		n, k2 := binary.Uvarint(packed[k:])
+		packed = packed[k+k2:]
+		at += uint16(step)
+		for len(more) > 0 && more[0].bucket < at {
+			put(more[0].bucket, more[0].n)
+			more = more[1:]
+		}
+		if len(more) > 0 && more[0].bucket == at {
+			n += more[0].n
+			more = more[1:]
+		}
+		put(at, n)
+	}
+	for _, m := range more {
+		put(m.bucket, m.n)
+	}
+	return b
+}
+
 var errPacked = errors.New("damaged histogram")
 
 // unpackInto adds what pack wrote to c.

@@ -1,8 +1,11 @@
 package reports
 
 import (
+	"bytes"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -79,6 +82,28 @@ func TestCountsPack(t *testing.T) {
 	got.subtract(counts{7: 1 << 40, 8: 1})
 	if _, there := got[7]; there || got[8] != 1 {
 		t.Errorf("after subtract: %v", got)
+	}
+}
+
+// Lists add up to what tables add up to, byte for byte.
+func TestMergePacked(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 1000 {
+		sum, packed := make(counts), []byte(nil)
+		for range r.IntN(5) {
+			more, list := make(counts), []bucketed(nil)
+			for range r.IntN(20) {
+				more[uint16(r.IntN(40))] += r.Uint64N(300)
+			}
+			for _, i := range slices.Sorted(maps.Keys(more)) {
+				list = append(list, bucketed{i, more[i]})
+			}
+			sum.merge(more)
+			packed = mergePacked(packed, list)
+		}
+		if want := sum.pack(); !bytes.Equal(packed, want) {
+			t.Fatalf("%v: %x, want %x", sum, packed, want)
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ type Settlement struct {
 	Devices  []DeviceLedger // not clean, the worst first
 	Omitted  int            // devices that are not clean and not listed
 	Foreign  uint64         // sightings of other runs' messages
+	Missing  []int          // devices of each fleet whose account never came: what they did is not known
 	within   []delivery
 }
 
@@ -49,13 +50,18 @@ func (l *Ledger) Close(end sim.Instant, grace time.Duration) *Settlement {
 		s.Foreign += sh.foreign
 		s.All.Phantom += sh.strays
 		for j, n := range sh.within {
-			s.within[j%len(l.limits)].fleets[j/len(l.limits)] += n
+			s.within[j%len(l.limits)].fleets[j/len(l.limits)%len(l.accounts)] += n
 		}
 	}
 	settledBy := end - min(grace, MaxGrace)
 	var unclean []offender
+	s.Missing = make([]int, len(l.accounts))
 	for fleet := range l.accounts {
 		for o := range l.accounts[fleet] {
+			if l.missing(fleet, uint32(o)) {
+				s.Missing[fleet]++
+				continue
+			}
 			t := l.judge(fleet, sim.Ordinal(o), settledBy, nil)
 			s.Fleets[fleet].add(&t)
 			if severity := t.severity(); severity > 0 {
@@ -72,6 +78,12 @@ func (l *Ledger) Close(end sim.Instant, grace time.Duration) *Settlement {
 		s.Devices = append(s.Devices, l.evidence(u, settledBy))
 	}
 	return s
+}
+
+// missing reports whether the device's account is elsewhere and never came. Its messages are neither
+// lost nor delivered: nobody can tell which were sent.
+func (l *Ledger) missing(fleet int, device uint32) bool {
+	return l.afar && (l.merged == nil || !l.merged[fleet].Has(device))
 }
 
 type offender struct {
@@ -116,13 +128,14 @@ func (l *Ledger) judge(fleet int, o sim.Ordinal, settledBy sim.Instant, r *range
 	a, far := &l.accounts[fleet][o], &l.receipts[fleet][o]
 	observed := l.observed[fleet]
 	t := Totals{
-		Due: uint64(a.due.Load()), Resent: uint64(a.resent), Dropped: uint64(a.dropped),
+		Due: uint64(a.due.Load() - a.first), Gone: uint64(a.first), Resent: uint64(a.resent), Dropped: uint64(a.dropped),
 		Acked:      a.acked.Len(),
 		Duplicated: uint64(max(far.duplicated[received], far.duplicated[stored])),
 		Reordered:  uint64(max(far.reordered[received], far.reordered[stored])),
-		SentQoS:    [2]uint64{a.sent[0].Len(), a.sent[1].Len()},
 	}
-	t.Sent = t.SentQoS[0] + t.SentQoS[1]
+	top := max(a.top, 1)
+	t.SentQoS[0], t.SentQoS[top] = a.sent[0].Len(), a.sent[1].Len()
+	t.Sent = t.SentQoS[0] + t.SentQoS[top]
 	t.Unsent = t.Due - min(t.Due, t.Sent+t.Dropped)
 
 	early := far.phantom
@@ -159,20 +172,20 @@ func (l *Ledger) judge(fleet int, o sim.Ordinal, settledBy sim.Instant, r *range
 			keep(func(r *ranges) *Set { return &r.unknown }, lo, hi)
 		case m.in(inFresh) && (!any || lo > highest):
 			t.Unsettled += n
-			t.UnsettledQoS[m.qos()] += n
+			t.UnsettledQoS[m.qos(top)] += n
 			keep(func(r *ranges) *Set { return &r.unsettled }, lo, hi)
 		default:
 			t.Lost += n
-			t.LostQoS[m.qos()] += n
+			t.LostQoS[m.qos(top)] += n
 			keep(func(r *ranges) *Set { return &r.lost }, lo, hi)
 		}
 	})
 	return t
 }
 
-func (m member) qos() int {
+func (m member) qos(top uint8) uint8 {
 	if m.in(inSent1) {
-		return 1
+		return top
 	}
 	return 0
 }
@@ -208,6 +221,7 @@ func (t *Totals) add(u *Totals) {
 	t.Unsent += u.Unsent
 	t.Phantom += u.Phantom
 	t.Undelivered += u.Undelivered
+	t.Gone += u.Gone
 	for q := range t.SentQoS {
 		t.SentQoS[q] += u.SentQoS[q]
 		t.LostQoS[q] += u.LostQoS[q]

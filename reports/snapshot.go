@@ -19,16 +19,18 @@ type Snapshot struct {
 	Errors []ErrorStat   `json:"errors,omitempty"`
 	Links  []LinkChange  `json:"links,omitempty"` // in the order of each device
 	Gauges []GaugePoint  `json:"gauges,omitempty"`
+	Loads  []Load        `json:"loads,omitempty"`
 
 	Truncated bool `json:"truncated,omitempty"` // link changes were lost
 }
 
 // LinkChange is a device's session coming up or going down.
 type LinkChange struct {
-	At     sim.Instant `json:"at_ns"`
-	Device sim.Ordinal `json:"device"`
-	Fleet  uint16      `json:"fleet"`
-	Up     bool        `json:"up"`
+	At       sim.Instant `json:"at_ns"`
+	Device   sim.Ordinal `json:"device"`
+	Fleet    uint16      `json:"fleet"`
+	Endpoint uint16      `json:"endpoint,omitempty"` // its number, 0 if it has none
+	Up       bool        `json:"up"`
 }
 
 // GaugePoint is a fleet's present state at an instant.
@@ -81,6 +83,11 @@ func (s *Snapshot) check(p *sim.Plan) error {
 	}
 	for _, g := range s.Gauges {
 		if err := device(g.Fleet, 0); err != nil {
+			return err
+		}
+	}
+	for i := range s.Loads {
+		if err := s.Loads[i].check(p); err != nil {
 			return err
 		}
 	}

@@ -9,8 +9,8 @@ import (
 
 // Catalogue returns all steps that work, in the order of the vocabulary.
 func Catalogue() []Step {
-	return slices.Concat(targetSteps(), fleetSteps(), modelSteps(), connectSteps(), faultSteps(), loadSteps(),
-		latencySteps(), messageSteps(), recoverySteps())
+	return slices.Concat(targetSteps(), fleetSteps(), bindingSteps(), securitySteps(), modelSteps(), connectSteps(),
+		commandSteps(), faultSteps(), loadSteps(), latencySteps(), messageSteps(), recoverySteps(), answerSteps())
 }
 
 // Search returns the steps that have each of the words in their expression, doc, example or id.

@@ -247,6 +247,7 @@ func TestChecks(t *testing.T) {
 		And the connect rate never exceeds 600/min
 		And no device reconnects more than 1 time
 		And everything recovers within 10s of phase "storm"
+		And connections are spread over the brokers within 12.5%
 		And the only errors are:
 		| reason           | at most |
 		| connection reset | 5%      |
@@ -279,6 +280,7 @@ func TestChecks(t *testing.T) {
 		"rate connect 0 at most 10 {  0s} 0s",
 		"reconnects connect 0 at most 1 {  0s} 0s",
 		"recovery connect 0  0 {  0s} 10s storm ",
+		"spread connect 0 at most 0.125 {  0s} 0s",
 		"only-errors connect 0  0 {  0s} 0s [connection reset 0.05 0 true] [connect timeout 0 3 false]",
 		"schedule connect 0  0 {  0s} 50ms",
 	}

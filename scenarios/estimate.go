@@ -21,6 +21,7 @@ type estimate struct {
 	faults int
 	online [][]change   // by fleet
 	joins  []connection // devices that connect
+	told   []connection // devices that a command is sent to
 }
 
 // change is the number of connected devices of a fleet from a moment on; between two changes it is linear.
@@ -33,6 +34,7 @@ type change struct {
 type connection struct {
 	from, to time.Duration
 	n        float64
+	fleet    int
 }
 
 // newEstimate walks through the acts.
@@ -53,6 +55,9 @@ func newEstimate(c *compiler) *estimate {
 			if a.Over > 0 {
 				e.move(c, a, now+hold, now+hold, 1)
 			}
+		case sim.ActCommand:
+			j := c.plan.FleetIndex(a.Select.Fleet)
+			e.told = append(e.told, connection{now, now + hold, float64(a.Select.Size(c.plan.Fleets[j].Count)), j})
 		case sim.ActLoad:
 			e.load = e.load.With(now, a.Load)
 		case sim.ActPhaseStart:
@@ -67,7 +72,7 @@ func newEstimate(c *compiler) *estimate {
 		case sim.ActRestart, sim.ActKill:
 			for j, f := range c.fleets {
 				if f.mqtt() == (a.Service == "broker") && len(e.online[j]) > 0 {
-					e.joins = append(e.joins, connection{now + hold, now + hold, e.online[j][len(e.online[j])-1].n})
+					e.joins = append(e.joins, connection{now + hold, now + hold, e.online[j][len(e.online[j])-1].n, j})
 				}
 			}
 		}
@@ -92,7 +97,7 @@ func (e *estimate) move(c *compiler, a *sim.Act, from, to time.Duration, by floa
 	}
 	e.online[i] = append(e.online[i], change{from, have}, change{to, min(size, max(0, have+by*n))})
 	if by > 0 {
-		e.joins = append(e.joins, connection{from, to, n})
+		e.joins = append(e.joins, connection{from, to, n, i})
 	}
 }
 
@@ -140,9 +145,10 @@ func (e *estimate) messages(c *compiler, from, to time.Duration, ok func(*fleet)
 	return sum
 }
 
-func (e *estimate) connects(from, to time.Duration) float64 {
+// within is the number of those that act in a span.
+func within(list []connection, from, to time.Duration) float64 {
 	var sum float64
-	for _, j := range e.joins {
+	for _, j := range list {
 		a, b := max(from, j.from), min(to, j.to)
 		switch {
 		case j.from == j.to && j.from >= from && j.from <= to:
@@ -159,24 +165,13 @@ func (c *compiler) checkLatency(k *sim.Check) error {
 	if err := c.needConnect(); err != nil {
 		return err
 	}
-	if k.Metric != sim.OpConnect {
-		if err := c.needMessages(); err != nil {
-			return err
-		}
+	if err := c.needSamples(k.Metric); err != nil {
+		return err
 	}
-	if k.Window.Kind == sim.WindowPhase {
-		if _, err := c.phase(k.Window.Phase); err != nil {
-			return err
-		}
+	if err := c.checkWindow(k.Window); err != nil {
+		return err
 	}
-	if c.estimated == nil {
-		c.estimated = newEstimate(c)
-	}
-	e := c.estimated
-	if k.Window.Kind == sim.WindowRecovery && e.faults == 0 {
-		return wrong("break something in a When, or judge `during the run`", "there is nothing to recover from")
-	}
-	from, to := e.window(k.Window, c.plan.WarmUp.D())
+	from, to := c.estimated.window(k.Window, c.plan.WarmUp.D())
 	n, err := c.expected(k.Metric, from, to)
 	if err != nil {
 		return err
@@ -187,12 +182,54 @@ func (c *compiler) checkLatency(k *sim.Check) error {
 	return enough(k, n)
 }
 
+// needSamples refuses a metric of what does not happen in the story.
+func (c *compiler) needSamples(metric sim.Op) error {
+	switch metric {
+	case sim.OpConnect:
+		return nil
+	case sim.OpHandshake, sim.OpResumption:
+		return c.needSecured()
+	case sim.OpCommand, sim.OpObserve:
+		return c.needCommands()
+	}
+	return c.needMessages()
+}
+
+// checkWindow refuses a window that is not in the run, and makes the estimate.
+func (c *compiler) checkWindow(w sim.Window) error {
+	if w.Kind == sim.WindowPhase {
+		if _, err := c.phase(w.Phase); err != nil {
+			return err
+		}
+	}
+	if c.estimated == nil {
+		c.estimated = newEstimate(c)
+	}
+	if w.Kind == sim.WindowRecovery && c.estimated.faults == 0 {
+		return wrong("break something in a When, or judge `during the run`", "there is nothing to recover from")
+	}
+	return nil
+}
+
 // expected is the number of samples of a metric between two moments.
 func (c *compiler) expected(metric sim.Op, from, to time.Duration) (float64, error) {
 	e := c.estimated
 	switch metric {
 	case sim.OpConnect:
-		return e.connects(from, to), nil
+		return within(e.joins, from, to), nil
+	case sim.OpHandshake, sim.OpResumption:
+		return c.shaken(metric, from, to)
+	case sim.OpCommand, sim.OpObserve:
+		return within(e.told, from, to), nil
+	case sim.OpDelivery:
+		return c.delivered(from, to)
+	case sim.OpPubrec, sim.OpPubcomp:
+		twice := func(f *fleet) bool { return f.mqtt() && f.binding.QoS == 2 }
+		if !c.some(twice) {
+			return 0, wrong("let a fleet speak MQTT with QoS 2, or judge the publish latency",
+				"no fleet publishes with QoS 2, so there is no %s latency", metric)
+		}
+		return e.messages(c, from, to, twice), nil
 	case sim.OpPublish:
 		if !c.some((*fleet).answered) {
 			return 0, wrong("let a fleet speak with QoS 1 or CON, or judge the end-to-end or storage latency",

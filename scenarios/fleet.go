@@ -27,7 +27,7 @@ type fleet struct {
 	count   int // as declared
 	binding sim.Binding
 	report  sim.Reporting
-	session place // where "keeps its session" was said
+	said    map[string]place // where a feature of the binding was asked for
 
 	index     int // in the plan
 	scaled    int
@@ -95,7 +95,15 @@ func (c *compiler) fleet(name string) (*fleet, error) {
 
 // speak sets the protocol; a channel's default quality of service is the answered one.
 func (f *fleet) speak(s speech) {
-	f.binding.Channel, f.binding.Version, f.binding.QoS = s.channel, s.version, 1
+	f.binding.Channel, f.binding.Version, f.binding.Transport, f.binding.QoS = s.channel, s.version, s.transport, 1
+}
+
+// say remembers where a feature of the binding was asked for: what does not fit is told there.
+func (f *fleet) say(what string, at place) {
+	if f.said == nil {
+		f.said = map[string]place{}
+	}
+	f.said[what] = at
 }
 
 func (f *fleet) setQoS(q qos) error {
@@ -104,6 +112,8 @@ func (f *fleet) setQoS(q qos) error {
 		return wrong("write QoS 0 or QoS 1", "MQTT has no %s", q.text)
 	case !q.coap && !f.mqtt():
 		return wrong("write CON (acknowledged) or NON", "CoAP has no %s", q.text)
+	case q.coap && q.level == 0 && f.binding.Transport != sim.TransportPlain && f.binding.Transport != sim.TransportDTLS:
+		return wrong("leave it out", "CoAP over TCP has no NON: every request is answered (RFC 8323)")
 	}
 	f.binding.QoS = q.level
 	return nil
@@ -129,11 +139,7 @@ func (c *compiler) seal() error {
 			continue
 		}
 		c.attempt(func() error { return c.checkTopic(f) })
-		if !f.mqtt() && f.session.line > 0 {
-			c.attempt(func() error {
-				return wrongAt(f.session, "only MQTT fleets keep one", "the fleet %q speaks CoAP, which has no session", f.name)
-			})
-		}
+		c.attempt(func() error { return c.checkBinding(f) })
 		if c.retry != nil {
 			f.binding.Retry = *c.retry
 		}

@@ -56,7 +56,6 @@ N1 fleet {string} is on a {network} network
 N2 {selection} see(s) {duration} latency, {duration} jitter and {percent} packet loss
 N5 {selection} flap(s) every {duration} for {duration}
 N6 {selection} move(s) to a {network} network
-N7 {selection} get(s) a new IP address
 X3 the link between {string} and {string} is cut for {duration}
 X4 {string} answers {duration} slower for {duration}
 X5 {string} is limited to {percent} CPU
@@ -71,7 +70,6 @@ L3 firmware {version} is rolled out to {selection} in waves of {percent} every {
 L4 firmware {version} fails to download/verify/install/boot/settle on {selection}
 L5 the rollout is paused/resumed/cancelled
 L6 the rollout rolls back a wave when more than {percent} of it fails
-L7 command {string} is sent to {selection}
 L7 this configuration is pushed to {selection}:
 L8 {selection} is/are decommissioned
 W5 fleet {string} grows by {count} every {duration} until an objective breaks
@@ -85,10 +83,7 @@ A13 alert {string} is never raised
 A15 {string} uses {bound} {percent} CPU
 A15 {string} uses {bound} {size} of memory
 A15 broker metric {string} is {bound} {count}
-A16 connections are spread over the brokers within {percent}
 A17 nothing is worse than baseline {string} by more than {percent}
-S1 every device of {string} has its own certificate from CA {string}
-S1 every device of {string} has its own pre-shared key
 S2 {selection} present(s) an expired/revoked/self-signed/wrong-name certificate
 S3 {selection} rotate(s) keys with an overlap of {duration}
 S4 {selection} is/are refused with {reason}

@@ -139,7 +139,7 @@ func newEnvironment(o Options) (*environment, Problems) {
 		problems = append(problems, p)
 	}
 	if env.override = t; t != nil {
-		env.hosts = append(slices.Clone(env.hosts), append(slices.Clone(t.Endpoints.MQTT), t.Endpoints.CoAP...)...)
+		env.hosts = append(slices.Clone(env.hosts), t.Endpoints.Addresses()...)
 	}
 	return env, problems.sorted()
 }

@@ -82,6 +82,8 @@ func (l *loader) path(p string) {
 func (l *loader) builtin(p string, line int, diskErr error) {
 	name := strings.TrimPrefix(path.Clean(filepath.ToSlash(p)), "features/")
 	names, _ := fs.Glob(features.FS, "*.feature")
+	bench, _ := fs.Glob(features.FS, "bench/*.feature")
+	names = append(names, bench...)
 	if p == "features" || p == "features/" {
 		for _, n := range names {
 			l.embedded(n, 0)

@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,8 +11,9 @@ import (
 
 // speech is the protocol of a fleet.
 type speech struct {
-	channel sim.Channel
-	version string // MQTT only
+	channel   sim.Channel
+	version   string // MQTT only
+	transport sim.Transport
 }
 
 // qos is a quality of service as a story says it.
@@ -45,11 +48,10 @@ func parseBound(text string) (sim.Bound, error) {
 }
 
 func parseMetric(text string) (sim.Op, error) {
-	if op, ok := sim.ParseOp(text); ok {
+	if op, known := sim.ParseOp(text); known {
 		return op, nil
 	}
-	switch text {
-	case "command", "enrollment", "update", "observe":
+	if text == "enrollment" || text == "update" {
 		var names []string
 		for op := range sim.NumOps {
 			names = append(names, op.String())
@@ -70,24 +72,48 @@ func parseQoS(text string) (qos, error) {
 	case "CON":
 		return qos{1, true, text}, nil
 	case "QoS 2":
-		return qos{}, wrong("QoS 0 and QoS 1 are", "QoS 2 is not available in this version")
+		return qos{2, false, text}, nil
 	}
 	return qos{}, errParse
 }
 
 func parseProtocol(text string) (speech, error) {
-	switch text {
+	s := speech{}
+	name, over, carried := strings.Cut(text, " over ")
+	switch name {
 	case "MQTT", "MQTT 3.1.1":
-		return speech{sim.ChannelMQTT, "3.1.1"}, nil
+		s.channel, s.version = sim.ChannelMQTT, "3.1.1"
 	case "MQTT 5":
-		return speech{sim.ChannelMQTT, "5"}, nil
+		s.channel, s.version = sim.ChannelMQTT, "5"
 	case "CoAP":
-		return speech{sim.ChannelCoAP, ""}, nil
+		s.channel = sim.ChannelCoAP
+	default:
+		return s, errParse
 	}
-	if strings.Contains(text, " over ") {
-		return speech{}, wrong("MQTT 3.1.1, MQTT 5 and CoAP are", "%s is not available in this version", text)
+	if !carried {
+		return s, nil
 	}
-	return speech{}, errParse
+	transport, known := carriers()[over]
+	s.transport = transport
+	switch {
+	case !known:
+		return s, errParse
+	case sim.SchemeOf(s.channel, transport) == "":
+		var names []string
+		for _, c := range slices.Sorted(maps.Keys(carriers())) {
+			if sim.SchemeOf(s.channel, carriers()[c]) != "" {
+				names = append(names, c)
+			}
+		}
+		return s, wrong("over "+list(names, "or")+" it does", "%s does not run over %s", name, over)
+	}
+	return s, nil
+}
+
+// carriers are the transports as a story says them.
+func carriers() map[string]sim.Transport {
+	return map[string]sim.Transport{"TLS": sim.TransportTLS, "WebSocket": sim.TransportWS, "secure WebSocket": sim.TransportWSS,
+		"DTLS": sim.TransportDTLS, "TCP": sim.TransportTCP}
 }
 
 func parseBroker(text string) (string, error) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/myriad-iot/myriad/scenarios/profiles"
+	"github.com/myriad-iot/myriad/sim"
 )
 
 // profiles reads a profile; its mistakes keep their own place.
@@ -18,6 +19,12 @@ func (f folder) profiles(name string) (*profiles.File, error) {
 	file, err := profiles.Load(fsys, base)
 	if err != nil {
 		return nil, located(strings.TrimSuffix(shown, base), err)
+	}
+	for name, fl := range file.Fleets { // a profile names files relative to itself
+		if ca := &fl.Binding.Security.CA; *ca != "" && !path.IsAbs(*ca) {
+			*ca = path.Join(strings.TrimSuffix(shown, base), *ca)
+			file.Fleets[name] = fl
+		}
 	}
 	return file, nil
 }
@@ -65,10 +72,52 @@ func (c *compiler) adopt(f *fleet) error {
 		f.report.Jitter = p.Jitter
 	}
 	if p.Session > 0 {
-		f.binding.Session, f.session = p.Session, f.at
+		f.binding.Session = p.Session
+		f.say("session", f.at)
+	}
+	b := &p.Binding
+	f.binding.Client, f.binding.Security, f.binding.MQTT = b.Client, b.Security, b.MQTT
+	f.binding.KeepAlive, f.binding.Inflight, f.binding.CoAP, f.binding.Commands = b.KeepAlive, b.Inflight, b.CoAP, b.Commands
+	for _, what := range p.Said {
+		f.sayBinding(what, f.at)
+	}
+	if b.Commands.Topic != "" {
+		if err := f.checkCommands(); err != nil {
+			return err
+		}
+	}
+	for _, s := range b.MQTT.Subscribe {
+		if err := checkFilter(s.Filter); err != nil {
+			return err
+		}
 	}
 	if p.Retry != nil {
 		f.binding.Retry = *p.Retry
 	}
 	return nil
+}
+
+// sayBinding remembers what a section of a profile asks for.
+func (f *fleet) sayBinding(section string, at place) {
+	b := &f.binding
+	for what, asked := range map[string]bool{
+		"client":      section == "client",
+		"certificate": section == "security" && b.Security.Credential == sim.CredentialCertificate,
+		"psk":         section == "security" && b.Security.Credential == sim.CredentialPSK,
+		"cid":         section == "security" && b.Security.CID,
+		"resume":      section == "security" && b.Security.Resume,
+		"security":    section == "security" && (b.Security.TLS != "" || b.Security.CA != "" || b.Security.ServerName != ""),
+		"login":       section == "security" && b.Security.Username+b.Security.Password != "",
+		"will":        section == "mqtt" && b.MQTT.Will != nil,
+		"will delay":  section == "mqtt" && b.MQTT.Will != nil && b.MQTT.Will.Delay > 0,
+		"retain":      section == "mqtt" && b.MQTT.Retain,
+		"subscribe":   section == "mqtt" && len(b.MQTT.Subscribe) > 0,
+		"aliases":     section == "mqtt" && b.MQTT.TopicAliases > 0,
+		"observe":     section == "coap" && len(b.CoAP.Observe) > 0,
+		"coap":        section == "coap",
+	} {
+		if asked {
+			f.say(what, at)
+		}
+	}
 }

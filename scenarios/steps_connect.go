@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/myriad-iot/myriad/sim"
@@ -91,8 +90,7 @@ func (c *compiler) leave(kind sim.ActKind, s selection, over sim.Duration) error
 		return err
 	}
 	if !f.connected {
-		return wrong(fmt.Sprintf("write `When fleet %q connects evenly over 1m` before", f.name),
-			"the fleet %q is not connected yet", f.name)
+		return notConnected(f)
 	}
 	f.away = f.away || over == 0
 	c.act(sim.Act{Kind: kind, Select: sel, Over: over, Hold: over})

@@ -29,7 +29,7 @@ func fleetSteps() []Step {
 				"| meters | 500   | sensor | CoAP       | CON   | 30s   | -                        | -      |",
 			compile: fleetTable},
 		{ID: "F3", Keyword: Given, Expression: `fleet {string} speaks {protocol}`,
-			Doc:     "Sets the protocol, with acknowledged messages: QoS 1 or CON.",
+			Doc:     "Sets the protocol and what carries it, with acknowledged messages: QoS 1 or CON.",
 			Example: `fleet "rooms" speaks CoAP`,
 			compile: func(c *compiler, a *args) error {
 				f, err := c.fleet(a.str(0))
@@ -40,8 +40,8 @@ func fleetSteps() []Step {
 				return nil
 			}},
 		{ID: "F3", Keyword: Given, Expression: `fleet {string} speaks {protocol} with {qos}`,
-			Doc:     "Sets the protocol and its quality of service: QoS 0 or QoS 1; CON or NON for CoAP.",
-			Example: `fleet "rooms" speaks MQTT 5 with QoS 1`,
+			Doc:     "Sets the protocol and its quality of service: QoS 0, QoS 1 or QoS 2; CON or NON for CoAP.",
+			Example: `fleet "rooms" speaks MQTT 5 over TLS with QoS 2`,
 			compile: func(c *compiler, a *args) error {
 				f, err := c.fleet(a.str(0))
 				if err != nil {
@@ -58,6 +58,16 @@ func fleetSteps() []Step {
 			Doc:     "The same; each instant moves by up to half that share of the interval.",
 			Example: `fleet "rooms" publishes to "building/{id}/climate" every 30s with 20% jitter`,
 			compile: func(c *compiler, a *args) error { return c.publish(a, share(a.number(3))) }},
+		{ID: "F4", Keyword: Given, Expression: `fleet {string} publishes nothing`,
+			Doc:     "The devices only connect, listen and answer.",
+			Example: `fleet "rooms" publishes nothing`,
+			compile: func(c *compiler, a *args) error {
+				f, err := c.fleet(a.str(0))
+				if err == nil {
+					f.report.Every = 0
+				}
+				return err
+			}},
 		{ID: "F7", Keyword: Given, Expression: `fleet {string} keeps its session for {duration}`,
 			Doc:     "The broker keeps subscriptions and messages of a device that is away, for that long. MQTT only.",
 			Example: `fleet "rooms" keeps its session for 1h`,
@@ -66,7 +76,8 @@ func fleetSteps() []Step {
 				if err != nil {
 					return err
 				}
-				f.binding.Session, f.session = a.duration(1), c.at
+				f.binding.Session = a.duration(1)
+				f.say("session", c.at)
 				return positive(a.duration(1))
 			}},
 		{ID: "F8", Keyword: Given, Expression: `devices reconnect with backoff from {duration} to {duration} and {percent} jitter`,

@@ -7,7 +7,7 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// recoverySteps are A6 to A8, A14 and A18: connections, errors and the generator itself.
+// recoverySteps are A6 to A8, A14, A16 and A18: connections, errors and the generator itself.
 func recoverySteps() []Step {
 	return []Step{
 		{ID: "A6", Keyword: Then, Expression: `{selection} is/are connected within {duration}`,
@@ -56,6 +56,16 @@ func recoverySteps() []Step {
 			Example: `the only errors are:`,
 			Sample:  "| reason             | at most |\n| connection refused | 5%      |\n| connection reset   | 200     |",
 			compile: onlyErrors},
+		{ID: "A16", Keyword: Then, Expression: `connections are spread over the brokers within {percent}`,
+			Doc:     "When most devices were connected, no broker was further from an even part of them. Each broker has an endpoint of its own.",
+			Example: `connections are spread over the brokers within 15%`,
+			compile: func(c *compiler, a *args) error {
+				if err := c.needBroker(); err != nil {
+					return err
+				}
+				c.check(sim.Check{Kind: sim.CheckSpread, Bound: sim.AtMost, Limit: share(a.number(0))})
+				return nil
+			}},
 		{ID: "A18", Keyword: Then, Expression: `the generator kept its schedule within {duration}`,
 			Doc:     "The p99 of its own delays was that small; if not, the run is invalid rather than failed.",
 			Example: `the generator kept its schedule within 50ms`,
@@ -89,6 +99,19 @@ func (c *compiler) connectedCheck(a *args, phase, edge string) error {
 	}
 	c.check(sim.Check{Kind: sim.CheckConnected, Select: sel, Within: a.duration(1), Phase: phase, Edge: edge})
 	return positive(a.duration(1))
+}
+
+// needBroker refuses a Then about brokers when no device connects to one.
+func (c *compiler) needBroker() error {
+	if err := c.needConnect(); err != nil {
+		return err
+	}
+	for _, f := range c.fleets {
+		if f.connected && f.mqtt() {
+			return nil
+		}
+	}
+	return wrong("let a fleet speak MQTT", "there is nothing to judge: no fleet connects to a broker")
 }
 
 func onlyErrors(c *compiler, a *args) error {

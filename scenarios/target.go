@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"cmp"
+	"fmt"
 	"maps"
 	"net"
 	"net/netip"
@@ -33,9 +35,9 @@ func (c *compiler) lacking(t *sim.TargetSpec) []sim.Channel {
 	var list []sim.Channel
 	touched := false
 	for _, f := range c.fleets {
-		has := t.Kind == sim.TargetContainer || len(t.Endpoints.MQTT) > 0
+		has := t.Kind == sim.TargetContainer || t.Endpoints.Has(sim.ChannelMQTT)
 		if !f.mqtt() {
-			has = len(t.Endpoints.CoAP) > 0
+			has = t.Endpoints.Has(sim.ChannelCoAP)
 		}
 		touched = touched || has
 		if channel := f.binding.Channel; !has && !slices.Contains(list, channel) {
@@ -58,7 +60,7 @@ func (c *compiler) setTarget(t sim.TargetSpec) error {
 	if c.env.override != nil {
 		return nil
 	}
-	for _, addr := range append(slices.Clone(t.Endpoints.MQTT), t.Endpoints.CoAP...) {
+	for _, addr := range t.Endpoints.Addresses() {
 		host, _, err := net.SplitHostPort(addr)
 		if err != nil {
 			return wrong("write host:port", "%q is not an address", addr)
@@ -86,27 +88,23 @@ func (c *compiler) finishTarget() {
 	if t.Kind == sim.TargetEmbedded {
 		return
 	}
-	mqtt, coap := false, false
+	mqtt, coap, unwatched := false, false, ""
 	for _, f := range c.fleets {
-		switch {
-		case t.EmbeddedServes(f.binding.Channel):
-		case f.mqtt() && t.Kind == sim.TargetExternal && len(t.Endpoints.MQTT) == 0:
-			c.cannot("the fleet %q speaks MQTT and the target has no MQTT endpoint: "+
-				"name one, as in --target mqtt://127.0.0.1:1883", f.name)
-		case !f.mqtt() && t.Kind == sim.TargetContainer:
-			c.cannot("the fleet %q speaks CoAP and the target %q does not", f.name, t.Name)
-		case !f.mqtt() && len(t.Endpoints.CoAP) == 0:
-			c.cannot("the fleet %q speaks CoAP and the target has no CoAP endpoint: "+
-				"name one, as in --target coap://127.0.0.1:5683", f.name)
-		}
+		c.reachable(&t, f)
 		mqtt = mqtt || f.connected && f.mqtt()
 		coap = coap || f.connected && !f.mqtt() && !t.EmbeddedServes(sim.ChannelCoAP)
+		if f.connected && unwatched == "" && t.Kind == sim.TargetExternal && !t.EmbeddedServes(f.binding.Channel) {
+			unwatched = watched(&t, f)
+		}
 	}
 	for _, check := range slices.Concat(c.plan.Guards, c.plan.Checks) {
 		switch check.Kind {
 		case sim.CheckLatency:
 			if check.Metric == sim.OpStorage && len(t.Embedded) == 0 {
 				c.cannot("the target does not tell what it stored, so there is no storage latency")
+			}
+			if check.Metric == sim.OpEndToEnd && unwatched != "" {
+				c.cannot("%s", unwatched)
 			}
 			if check.Metric == sim.OpEndToEnd && !mqtt && coap {
 				c.cannot("no subscriber receives what devices send to an external CoAP server, so there is no end-to-end latency")
@@ -115,8 +113,90 @@ func (c *compiler) finishTarget() {
 			if coap {
 				c.cannot("the external CoAP server does not tell what it stored, so nobody knows what was lost")
 			}
+			if unwatched != "" {
+				c.cannot("%s", unwatched)
+			}
+		case sim.CheckSpread:
+			if !c.severalBrokers(&t) {
+				c.cannot("the target has one address for its brokers, and behind it nobody sees them apart: name each, as in " +
+					"--target mqtt://10.0.0.1:1883,mqtt://10.0.0.2:1883")
+			}
+		case sim.CheckAnswered:
+			if why := c.unanswerable(&t); why != "" {
+				c.cannot("%s", why)
+			}
 		}
 	}
+}
+
+// reachable says why a fleet cannot speak to the target.
+func (c *compiler) reachable(t *sim.TargetSpec, f *fleet) {
+	scheme := f.binding.Scheme()
+	switch {
+	case t.EmbeddedServes(f.binding.Channel):
+	case t.Kind == sim.TargetContainer && !f.mqtt():
+		c.cannot("the fleet %q speaks CoAP and the target %q does not", f.name, t.Name)
+	case t.Kind == sim.TargetContainer && scheme != sim.SchemeMQTT:
+		c.cannot("the fleet %q needs a %s:// endpoint and the target %q has mqtt:// only", f.name, scheme, t.Name)
+	case t.Kind == sim.TargetContainer || len(t.Endpoints[scheme]) > 0:
+	case !t.Endpoints.Has(f.binding.Channel):
+		name := map[sim.Channel]string{sim.ChannelMQTT: "MQTT", sim.ChannelCoAP: "CoAP"}[f.binding.Channel]
+		c.cannot("the fleet %q speaks %s and the target has no %s endpoint: name one, as in --target %s://127.0.0.1:%s",
+			f.name, name, name, scheme, scheme.Port())
+	default:
+		c.cannot("the fleet %q needs a %s:// endpoint and the target has %s: name one, as in --target %s://127.0.0.1:%s",
+			f.name, scheme, list(t.Endpoints.All(), "and"), scheme, scheme.Port())
+	}
+}
+
+// watched says why nobody sees what an MQTT fleet sends arrive at an external target; "" if somebody
+// does. The probe listens at mqtt:// endpoints, each for the devices that speak to that broker.
+func watched(t *sim.TargetSpec, f *fleet) string {
+	plain, own := len(t.Endpoints[sim.SchemeMQTT]), len(t.Endpoints[f.binding.Scheme()])
+	switch {
+	case !f.mqtt() || own == 0:
+		return ""
+	case plain == 0:
+		return "the probe listens at mqtt:// endpoints and the target has none, so nobody sees what arrives: add one to --target"
+	case plain != 1 && plain != own:
+		return fmt.Sprintf("the target has %d mqtt:// and %d %s:// endpoints, so nobody knows where the messages of a device arrive",
+			plain, own, f.binding.Scheme())
+	}
+	return ""
+}
+
+// severalBrokers reports whether devices of an MQTT fleet may speak to different brokers. How many
+// processes an embedded target has is known when it starts.
+func (c *compiler) severalBrokers(t *sim.TargetSpec) bool {
+	for _, f := range c.fleets {
+		if f.connected && f.mqtt() && (t.EmbeddedServes(sim.ChannelMQTT) || len(t.Endpoints[f.binding.Scheme()]) > 1) {
+			return true
+		}
+	}
+	return false
+}
+
+// unanswerable says why nobody would see the answers to the story's commands; "" if somebody does.
+func (c *compiler) unanswerable(t *sim.TargetSpec) string {
+	for i := range c.plan.Acts {
+		a := &c.plan.Acts[i]
+		if a.Kind != sim.ActCommand {
+			continue
+		}
+		f, err := c.fleet(a.Select.Fleet)
+		if err != nil || t.EmbeddedServes(f.binding.Channel) {
+			continue
+		}
+		if !f.mqtt() {
+			return "an external CoAP server does not tell what it stored, so nobody sees the answers to commands"
+		}
+		if t.Kind == sim.TargetExternal {
+			if why := watched(t, f); why != "" {
+				return why
+			}
+		}
+	}
+	return ""
 }
 
 // namedTarget finds a target by name: embedded, mosquitto, or one of a profile.
@@ -146,31 +226,36 @@ func namedTarget(name string, profiles map[string]sim.TargetSpec) (sim.TargetSpe
 	return sim.TargetSpec{}, wrong(hint, "unknown target %q", name)
 }
 
-// externalTarget reads a comma-separated list of mqtt://host:port and coap://host:port; a bare
-// host:port is MQTT.
+// externalTarget reads a comma-separated list of endpoints, scheme://host:port; a bare host:port is
+// MQTT.
 func externalTarget(text string) (sim.TargetSpec, error) {
-	t := sim.TargetSpec{Kind: sim.TargetExternal}
+	t := sim.TargetSpec{Kind: sim.TargetExternal, Endpoints: make(sim.Endpoints)}
 	for item := range strings.SplitSeq(text, ",") {
 		item = strings.TrimSpace(item)
 		if !strings.Contains(item, "://") {
 			item = "mqtt://" + item
 		}
 		u, err := url.Parse(item)
-		if err != nil || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+		if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" {
 			return t, wrong("write mqtt://host:port or coap://host:port", "%q is not an address", text)
 		}
-		to, port := &t.Endpoints.MQTT, "1883"
-		switch u.Scheme {
-		case "mqtt", "tcp":
-		case "coap":
-			to, port = &t.Endpoints.CoAP, "5683"
-		default:
-			return t, wrong("mqtt:// and coap:// are", "%s:// is not available in this version", u.Scheme)
+		scheme := sim.Scheme(u.Scheme)
+		if u.Scheme == "tcp" {
+			scheme = sim.SchemeMQTT
 		}
-		if u.Port() != "" {
-			port = u.Port()
+		if scheme.Channel() == "" {
+			var known []string
+			for _, s := range sim.Schemes() {
+				known = append(known, string(s)+"://")
+			}
+			return t, wrong("there are "+list(known, "and"), "%s:// is no scheme of a target", u.Scheme)
 		}
-		*to = append(*to, net.JoinHostPort(u.Hostname(), port))
+		path := strings.TrimSuffix(u.Path, "/")
+		if path != "" && scheme.Transport() != sim.TransportWS && scheme.Transport() != sim.TransportWSS {
+			return t, wrong("write mqtt://host:port or coap://host:port", "%q is not an address", text)
+		}
+		t.Endpoints[scheme] = append(t.Endpoints[scheme],
+			net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), scheme.Port()))+path)
 	}
 	return t, nil
 }

@@ -14,7 +14,10 @@ const onMQTT = `
 	Then no message is lost`
 
 func TestTargets(t *testing.T) {
+	const spread = "connections are spread over the brokers within 15%"
 	rooms := `Given a fleet "rooms" of 1,000 "sensor" devices
+		`
+	secure := rooms + `And fleet "rooms" speaks MQTT 5 over TLS
 		`
 	coap := rooms + `And fleet "rooms" speaks CoAP
 		`
@@ -22,6 +25,7 @@ func TestTargets(t *testing.T) {
 		name, given string
 		o           Options
 		when        string // before the Then; "" is nothing more
+		then        string // instead of the Then
 		kind        sim.TargetKind
 		mqtt        string
 		notJudged   string
@@ -54,12 +58,42 @@ func TestTargets(t *testing.T) {
 		{name: "one of two on mqtt", given: rooms + `And a fleet "meters" of 200 "sensor" devices
 		And fleet "meters" speaks CoAP`, o: Options{Target: "mqtt://127.0.0.1:1883"}, kind: sim.TargetExternal, mqtt: "127.0.0.1:1883",
 			embedded: sim.ChannelCoAP},
+		{name: "TLS on plain MQTT", given: secure, o: Options{Target: "mqtt://127.0.0.1:1883"}, kind: sim.TargetExternal,
+			mqtt: "127.0.0.1:1883", notJudged: `the fleet "rooms" needs a mqtts:// endpoint and the target has mqtt://127.0.0.1:1883`},
+		{name: "TLS in mosquitto's container", given: secure, o: Options{Target: "mosquitto"}, kind: sim.TargetContainer,
+			notJudged: `needs a mqtts:// endpoint and the target "mosquitto" has mqtt:// only`},
+		{name: "TLS without a plain endpoint", given: secure, o: Options{Target: "mqtts://127.0.0.1"}, kind: sim.TargetExternal,
+			notJudged: "the probe listens at mqtt:// endpoints and the target has none"},
+		{name: "TLS at more brokers than the probe", given: secure,
+			o:    Options{Target: "mqtts://127.0.0.1,mqtts://127.0.0.2,mqtts://127.0.0.3,mqtt://127.0.0.1,mqtt://127.0.0.2"},
+			kind: sim.TargetExternal, mqtt: "127.0.0.1:1883 127.0.0.2:1883", notJudged: "2 mqtt:// and 3 mqtts:// endpoints"},
+		{name: "TLS", given: secure, o: Options{Target: "mqtts://127.0.0.1,mqtt://127.0.0.1"}, kind: sim.TargetExternal, mqtt: "127.0.0.1:1883"},
+		{name: "TLS embedded", given: secure, kind: sim.TargetEmbedded},
+		{name: "WebSocket with a path", given: rooms + "And fleet \"rooms\" speaks MQTT over WebSocket\n", kind: sim.TargetExternal,
+			o: Options{Target: "ws://127.0.0.1:9001/mqtt,mqtt://127.0.0.1"}, mqtt: "127.0.0.1:1883"},
+		{name: "CoAP over TCP at a UDP server", given: rooms + "And fleet \"rooms\" speaks CoAP over TCP\n", kind: sim.TargetExternal,
+			o: Options{Target: "coap://127.0.0.1"}, notJudged: `needs a coap+tcp:// endpoint and the target has coap://127.0.0.1:5683`},
+		{name: "commands that nobody sees answered", given: rooms + `And fleet "rooms" takes commands on "{id}/c" and answers on "{id}/a"
+		And fleet "rooms" speaks CoAP
+		`, o: Options{Target: "coap://127.0.0.1"}, when: `And command "reboot" is sent to all devices of "rooms"`,
+			then: "at least 90% of commands are answered within 5s", kind: sim.TargetExternal, notJudged: "nobody sees the answers to commands"},
+		{name: "brokers behind one address", given: rooms, o: Options{Target: "mqtt://127.0.0.1"}, kind: sim.TargetExternal, mqtt: "127.0.0.1:1883",
+			then: spread, notJudged: "the target has one address for its brokers, and behind it nobody sees them apart"},
+		{name: "several brokers", given: rooms, o: Options{Target: "mqtt://127.0.0.1,mqtt://127.0.0.2"}, kind: sim.TargetExternal,
+			mqtt: "127.0.0.1:1883 127.0.0.2:1883", then: spread},
+		{name: "one broker in a container", given: rooms, o: Options{Target: "mosquitto"}, kind: sim.TargetContainer,
+			then: spread, notJudged: "behind it nobody sees them apart"},
+		{name: "embedded brokers", given: rooms, kind: sim.TargetEmbedded, then: spread},
 		{name: "loss on someone's coap", given: coap, o: Options{Target: "coap://127.0.0.1"}, kind: sim.TargetExternal,
 			notJudged: "does not tell what it stored"},
 	} {
-		s := plan(t, c.given+"\n"+strings.Replace(onMQTT, "\tThen", c.when+"\n\tThen", 1), c.o)
+		rest := strings.Replace(onMQTT, "\tThen", c.when+"\n\tThen", 1)
+		if c.then != "" {
+			rest = strings.Replace(rest, "no message is lost", c.then, 1)
+		}
+		s := plan(t, c.given+"\n"+rest, c.o)
 		p := s.Plan.Target
-		if p.Kind != c.kind || strings.Join(p.Endpoints.MQTT, " ") != c.mqtt {
+		if p.Kind != c.kind || strings.Join(p.Endpoints[sim.SchemeMQTT], " ") != c.mqtt {
 			t.Errorf("%s: the target is %+v", c.name, p)
 		}
 		if list := p.Embedded; c.embedded == "" && len(list) > 0 || c.embedded != "" && !slices.Equal(list, []sim.Channel{c.embedded}) {
@@ -74,7 +108,7 @@ func TestTargets(t *testing.T) {
 func TestTargetOverrideMistakes(t *testing.T) {
 	for target, want := range map[string]string{
 		"mosqito":         `--target: unknown target "mosqito": did you mean "mosquitto"?`,
-		"http://x":        "--target: http:// is not available",
+		"http://x":        "--target: http:// is no scheme of a target: there are mqtt://, mqtts://, ws://",
 		"mqtt://u:p@x:18": "is not an address",
 		"mqtt://x/topic":  "is not an address",
 		"mqtt://x:y":      "is not an address",
@@ -96,7 +130,7 @@ func TestProfileTargets(t *testing.T) {
 		t.Errorf("a story leads elsewhere: %v", err)
 	}
 	o.Target = "lab"
-	if s := mustLoadText(t, text, o).Stories[0]; s.Plan.Target.Endpoints.MQTT[0] != "broker.lab:1883" {
+	if s := mustLoadText(t, text, o).Stories[0]; s.Plan.Target.Endpoints[sim.SchemeMQTT][0] != "broker.lab:1883" {
 		t.Errorf("the target is %+v", s.Plan.Target)
 	}
 }

@@ -9,6 +9,8 @@ const (
 	ActOffline    ActKind = "offline"     // Select: disconnect properly; Over > 0: come back after it
 	ActPowerLoss  ActKind = "power-loss"  // Select: vanish without a disconnect
 	ActComeBack   ActKind = "come-back"   // Select, Curve, Over
+	ActRebind     ActKind = "rebind"      // Select: get a new source address, as behind a NAT that forgot
+	ActCommand    ActKind = "command"     // Select, Command, Curve+Over or Rate: tell devices to do something
 	ActLoad       ActKind = "load"        // Load: the publish rate follows these ramps
 	ActPhaseStart ActKind = "phase-start" // Phase
 	ActPhaseEnd   ActKind = "phase-end"   // Phase
@@ -36,6 +38,7 @@ type Act struct {
 	Load    []Ramp     `json:"load,omitempty"`
 	Phase   string     `json:"phase,omitempty"`
 	Service string     `json:"service,omitempty"` // "broker" or "coap"
+	Command string     `json:"command,omitempty"` // its name, part of the payload
 
 	Origin string `json:"origin"` // "features/storm.feature:17"
 	Text   string `json:"text"`

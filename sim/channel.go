@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"net/netip"
 	"time"
 )
 
@@ -10,8 +11,27 @@ type Message struct {
 	Seq     uint32
 	Topic   string // MQTT topic name, or CoAP Uri-Path without the leading slash
 	Payload []byte
-	QoS     byte // MQTT 0 or 1; CoAP 0 is NON, 1 is CON
-	Resend  bool // it was sent before on an earlier connection
+	QoS     byte // MQTT 0, 1 or 2; CoAP 0 is NON, 1 is CON
+	Retain  bool // MQTT
+
+	// Resend says that it was sent before on an earlier connection, with the packet identifier ID.
+	Resend bool
+	// Released says that its PUBREC came on an earlier connection: only PUBREL is due (MQTT-4.3.3).
+	Released bool
+
+	// ID is set by Publish to the MQTT packet identifier that it used, 0 if none. Whoever sends the
+	// message again on a resumed session hands it back.
+	ID uint16
+}
+
+// Inbound is a message that came for the device: an MQTT PUBLISH, or a CoAP notification. It is valid
+// until the next call of the conversation, which has acknowledged it by then or will.
+type Inbound struct {
+	Topic    []byte // MQTT topic name, or the CoAP path that is observed
+	Payload  []byte
+	QoS      byte
+	Retained bool
+	Again    bool // MQTT: DUP was set
 }
 
 // EventKind is what a conversation has to tell.
@@ -19,19 +39,23 @@ type EventKind uint8
 
 // The events.
 const (
-	EventNone   EventKind = iota // the deadline passed or the wait was interrupted
-	EventAcked                   // message Seq was acknowledged
-	EventFailed                  // message Seq will not be: Outcome says why; the conversation goes on
-	EventDown                    // the conversation is over: Outcome says why
+	EventNone     EventKind = iota // the deadline passed or the wait was interrupted
+	EventAcked                     // message Seq was acknowledged; QoS 2: its PUBCOMP came
+	EventFailed                    // message Seq will not be: Outcome says why; the conversation goes on
+	EventDown                      // the conversation is over: Outcome says why
+	EventReceived                  // QoS 2: the PUBREC of message Seq came, and its PUBREL was sent
+	EventInbound                   // Inbound came for the device
 )
 
-// Event is one thing that happened to a conversation.
+// Event is one thing that happened to a conversation. It is handed on by its address: a copy on the
+// stack of everyone between would be a good part of what a device's stack has room for.
 type Event struct {
 	Kind     EventKind
 	Seq      uint32
 	Outcome  Outcome
 	Attempts uint16    // transmissions of message Seq, where the channel repeats them itself
 	At       time.Time // when it had been read
+	Inbound  *Inbound  // EventInbound
 }
 
 // Conversation is an open session of a device with its peer: an MQTT network connection after
@@ -39,15 +63,18 @@ type Event struct {
 // of the device. It starts no goroutine.
 type Conversation interface {
 	// Publish hands m to the kernel (OK). QoS 0 messages are done then; others are answered by a
-	// later EventAcked or EventFailed with the same Seq. MQTTPubackError means that m was refused
+	// later EventAcked or EventFailed with the same Seq, QoS 2 by an EventReceived before an
+	// EventAcked unless m was Released. MQTTPubackError and MQTTTooLarge mean that m was refused
 	// without being sent and the conversation goes on; after any other failure the next Wait
-	// returns EventDown, but for LocalOther without Room, which is the
-	// caller's mistake and changes nothing.
+	// returns EventDown, but for LocalOther without Room, which is the caller's mistake and changes
+	// nothing. m.Released is for a session that is present; of one that is not, what had its PUBREC
+	// counts as acknowledged: the server took it, and it must not be sent again.
 	Publish(m *Message) Outcome
 
 	// Wait blocks until an event, until the deadline, or until Interrupt. It serves the
-	// protocol's own timers (keep-alive, retransmission) meanwhile.
-	Wait(deadline time.Time) Event
+	// protocol's own timers (keep-alive, retransmission) meanwhile. What it returns is never nil, and
+	// valid until the next call.
+	Wait(deadline time.Time) *Event
 
 	// Close ends the conversation: properly (DISCONNECT) or, as a power loss, without a word.
 	// The peer of an abrupt close sees silence at the MQTT level, never a DISCONNECT.
@@ -61,13 +88,28 @@ type Interrupter interface{ Interrupt() }
 // Windowed conversations bound how many messages may be unanswered.
 type Windowed interface{ Room() int }
 
+// Rebinder is a conversation that survives a new source address, as DTLS with a Connection ID does.
+// Rebind moves it to source, or to a port of the kernel's choice if that is zero; it belongs to the
+// device's goroutine. Any outcome but OK leaves the next Wait to say EventDown.
+type Rebinder interface {
+	Rebind(source netip.AddrPort) Outcome
+}
+
 // Facts are what a channel learned while it opened a conversation.
 type Facts struct {
 	Opened         time.Time // transport connected
-	Established    time.Time // CONNACK or pong read
+	Secured        time.Time // TLS or DTLS handshake over; zero where there is none
+	Established    time.Time // CONNACK or pong read, subscriptions granted
+	Resumed        bool      // the handshake was an abbreviated one
 	SessionPresent bool
-	Reason         byte // CONNACK code
+	Reason         byte   // CONNACK code
+	Redirect       string // MQTT 5 Server Reference: where the server wants us to go, "host:port"
 	Interrupter    Interrupter
+}
+
+// Handshaker is a net.Conn that tells how its handshake went; it is over when the conn was made.
+type Handshaker interface {
+	Handshake() (over time.Time, resumed bool)
 }
 
 // Caller is who opens a conversation.
@@ -77,6 +119,8 @@ type Caller struct {
 	Key      uint64 // the device's stream key
 	Endpoint string // host:port
 	Attempt  int    // counts the device's calls, from 0; it keeps message ids and tokens of two calls apart
+	Fleet    uint16
+	Source   netip.AddrPort // to call from; zero leaves it to the kernel
 }
 
 // Dialer opens conversations for the devices of one binding. Dial blocks at most the binding's

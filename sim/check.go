@@ -16,6 +16,9 @@ const (
 	CheckRecovery   CheckKind = "recovery"    // Phase, Within
 	CheckErrors     CheckKind = "only-errors" // Errors
 	CheckSchedule   CheckKind = "schedule"    // Within; breaking it makes the run invalid, not failed
+	CheckHandshakes CheckKind = "handshakes"  // Metric (OpHandshake or OpResumption), Bound, Limit (times), Window
+	CheckAnswered   CheckKind = "answered"    // Bound, Limit (share of the commands), Within
+	CheckSpread     CheckKind = "spread"      // Bound, Limit (share of an even part, worst broker)
 	CheckSettled    CheckKind = "settled"     // a When: Act is its index in Plan.Acts
 )
 

@@ -4,7 +4,8 @@
 // and does no I/O; every other package speaks in its types.
 //
 //	cmd/myriad            F6  one small file per verb; wires everything
-//	sim/fleet             F4  spawns devices, walks the timeline, owns every goroutine: Run(ctx)
+//	sim/cluster           F5  coordinator and workers on an embedded NATS server
+//	sim/fleet             F4  the timeline, and the devices of a shard: blocking Run(ctx)
 //	sim/device            F3  one device's life in one goroutine
 //	sim/backend           F3  the embedded target: broker and CoAP server in child processes
 //	sim/probe             F2  the far end: what arrived, when, how often
@@ -12,9 +13,16 @@
 //	reports/render        F2  text, JSON, JUnit, Markdown, HTML
 //	docker                F2  targets in containers
 //	scenarios/profiles    F1  models, fleets and targets from YAML
+//	sim/mqtt/specimen     F1  MQTT libraries as devices
+//	sim/coap/specimen     F1  a CoAP library as devices
 //	sim/mqtt sim/coap     F1  channels: a protocol's mechanics over a plain connection
+//	sim/link              F1  what channels run on: TCP and UDP from given sources, TLS, WebSocket
+//	sim/identity          F1  keys and certificates, from the seed
 //	sim/payload           F1  encodings of a reading
 //	sim/child sim/journal F1  child processes, and what they saw
+//	sim/wiretap           F1  recordings that tshark judges, for tests
+//	sim/peers             F1  others' servers, for tests
+//	sim/host              F1  what this machine allows, and how many devices that carries
 //	reports               F1  ledger, samples, folding, judging: values only
 //	sim                   F0  this package
 //	sim/pace sim/signal features   F0  intended instants, sensor values, the .feature files

@@ -21,7 +21,11 @@ const (
 	TCPClosed      // closed by the peer without a protocol goodbye
 	TCPUnreachable // no route to host or network
 
-	TLSFailure
+	TLSFailure // a handshake that failed for a reason without a class of its own here
+	TLSTimeout // no answer, or not a whole one, within the connect timeout
+	TLSRefused // the peer did not accept our certificate or key
+	TLSBadPeer // we did not accept the peer's certificate
+	WSRefused  // the peer did not upgrade to WebSocket
 
 	MQTTRefused          // CONNACK with a reason that has no class of its own here
 	MQTTBadCredentials   // CONNACK 4, 5 (3.1.1) or 0x86, 0x87 (5)
@@ -34,6 +38,10 @@ const (
 	MQTTNotAuthorized    // PUBACK or SUBACK with 0x87
 	MQTTQuotaExceeded    // PUBACK with 0x97
 	MQTTMalformed        // the peer sent what the protocol forbids
+	MQTTNotSubscribed    // SUBACK with a failure, or with a lower QoS than asked for
+	MQTTRedirected       // CONNACK or DISCONNECT with 0x9C or 0x9D: use another server
+	MQTTTooLarge         // over the peer's Maximum Packet Size, ours to see or the peer's to say (0x95)
+	MQTTProtocolError    // DISCONNECT with 0x81, 0x82 or 0x94: the peer holds that we broke the protocol
 
 	CoAPTimeout     // MAX_RETRANSMIT used up, no acknowledgement
 	CoAPReset       // RST in answer to a message
@@ -43,10 +51,15 @@ const (
 	CoAPTooMany     // response 4.29
 	CoAPUnavailable // response 5.03
 	CoAPMalformed   // the peer sent what the protocol forbids
+	CoAPIncomplete  // a block-wise transfer broke off: 4.08, or blocks that do not fit together
+	CoAPTooLarge    // response 4.13
+	CoAPAborted     // Abort or Release signal (RFC 8323), or a DTLS alert that ended the association
 
 	AppDropped // offline buffer full: due, never sent
 	AppUnsent  // still in the buffer when the run ended: due, never sent
 	AppUnknown // sent, and the run ended or the device lost power before any answer
+
+	AppUnanswered // a command, and no answer came by the end
 
 	LocalDescriptors // EMFILE, ENFILE
 	LocalPorts       // EADDRNOTAVAIL, EADDRINUSE
@@ -63,23 +76,27 @@ func outcomeNames() [outcomeEnd]string {
 		DNSFailure: "dns name not resolved",
 		TCPRefused: "tcp connection refused", TCPTimeout: "tcp connect timeout", TCPReset: "tcp connection reset",
 		TCPClosed: "tcp connection closed", TCPUnreachable: "tcp host unreachable",
-		TLSFailure:  "tls handshake failed",
+		TLSFailure: "tls handshake failed", TLSTimeout: "tls handshake timeout",
+		TLSRefused: "tls credential refused", TLSBadPeer: "tls bad certificate", WSRefused: "ws upgrade refused",
 		MQTTRefused: "mqtt connection refused by broker", MQTTBadCredentials: "mqtt bad credentials",
 		MQTTServerBusy: "mqtt server busy", MQTTConnackTimeout: "mqtt no connack",
 		MQTTKeepAliveTimeout: "mqtt keep-alive timeout", MQTTDisconnected: "mqtt disconnected by broker",
 		MQTTTakenOver: "mqtt session taken over", MQTTPubackError: "mqtt publish refused",
 		MQTTNotAuthorized: "mqtt not authorized", MQTTQuotaExceeded: "mqtt quota exceeded",
-		MQTTMalformed: "mqtt malformed packet",
-		CoAPTimeout:   "coap no acknowledgement", CoAPReset: "coap reset", CoAPUnreachable: "coap unreachable",
+		MQTTMalformed: "mqtt malformed packet", MQTTNotSubscribed: "mqtt subscription refused",
+		MQTTRedirected: "mqtt redirected", MQTTTooLarge: "mqtt packet too large", MQTTProtocolError: "mqtt protocol error",
+		CoAPTimeout: "coap no acknowledgement", CoAPReset: "coap reset", CoAPUnreachable: "coap unreachable",
 		CoAPClientError: "coap client error", CoAPServerError: "coap server error", CoAPTooMany: "coap too many requests",
 		CoAPUnavailable: "coap service unavailable", CoAPMalformed: "coap malformed message",
+		CoAPIncomplete: "coap transfer incomplete", CoAPTooLarge: "coap entity too large", CoAPAborted: "coap connection aborted",
 		AppDropped: "app dropped by full buffer", AppUnsent: "app not sent by the end", AppUnknown: "app no answer by the end",
+		AppUnanswered:    "app command not answered",
 		LocalDescriptors: "local out of descriptors", LocalPorts: "local out of ports",
 		LocalMemory: "local out of memory", LocalOther: "local error",
 	}
 }
 
-// Layer is "ok", "dns", "tcp", "tls", "mqtt", "coap", "app" or "local".
+// Layer is "ok", "dns", "tcp", "tls", "ws", "mqtt", "coap", "app" or "local".
 func (o Outcome) Layer() string { layer, _, _ := strings.Cut(o.full(), " "); return layer }
 
 // String is the outcome's name without its layer: "connection refused".

@@ -128,25 +128,7 @@ type TargetSpec struct {
 	Kind      TargetKind `json:"kind"`
 	Name      string     `json:"name,omitempty"`    // container: "mosquitto"
 	Version   string     `json:"version,omitempty"` // container: image tag, empty for the pinned one
-	Endpoints Endpoints  `json:"endpoints"`
+	Endpoints Endpoints  `json:"endpoints,omitempty"`
 	Embedded  []Channel  `json:"embedded,omitempty"` // channels that Myriad's own services serve beside it
 	Origin    string     `json:"origin,omitempty"`
-}
-
-// Endpoints are where channels dial, as host:port lists; device i uses entry i mod len.
-type Endpoints struct {
-	MQTT []string `json:"mqtt,omitempty"`
-	CoAP []string `json:"coap,omitempty"`
-}
-
-// Of returns the endpoint of channel ("mqtt" or "coap") for a device, or "".
-func (e Endpoints) Of(channel Channel, o Ordinal) string {
-	list := e.MQTT
-	if channel == ChannelCoAP {
-		list = e.CoAP
-	}
-	if len(list) == 0 {
-		return ""
-	}
-	return list[int(o)%len(list)]
 }

@@ -5,27 +5,37 @@ import "fmt"
 // Op is what was measured: the {metric} of a story.
 type Op uint8
 
-// The operations. Publish is answered by the peer (PUBACK, or the response to a CON); end-to-end
-// is received by a subscriber; storage is recorded by the backend.
+// The operations. Publish is answered by the peer (PUBACK, PUBCOMP, or the response to a CON);
+// end-to-end is received by a subscriber; storage is recorded by the backend. A command's latency is
+// from the instant that it was due until its answer came back; observe is the way down alone, until
+// the device had it. Delivery is what a subscribed device received of other devices' messages.
 const (
 	OpConnect Op = iota
 	OpPublish
 	OpEndToEnd
 	OpStorage
+	OpCommand
+	OpObserve
+	OpDelivery
+	OpPubrec     // QoS 2: from PUBLISH written to PUBREC read
+	OpPubcomp    // QoS 2: from PUBREL written to PUBCOMP read
+	OpHandshake  // a full TLS or DTLS handshake
+	OpResumption // an abbreviated one
 	NumOps
 )
 
-// String is the operation's name in stories: "connect", "publish", "end-to-end", "storage".
+func opNames() [NumOps]string {
+	return [...]string{
+		OpConnect: "connect", OpPublish: "publish", OpEndToEnd: "end-to-end", OpStorage: "storage",
+		OpCommand: "command", OpObserve: "observe", OpDelivery: "delivery",
+		OpPubrec: "pubrec", OpPubcomp: "pubcomp", OpHandshake: "handshake", OpResumption: "resumption",
+	}
+}
+
+// String is the operation's name in stories.
 func (o Op) String() string {
-	switch o {
-	case OpConnect:
-		return "connect"
-	case OpPublish:
-		return "publish"
-	case OpEndToEnd:
-		return "end-to-end"
-	case OpStorage:
-		return "storage"
+	if o < NumOps {
+		return opNames()[o]
 	}
 	return fmt.Sprintf("op(%d)", uint8(o))
 }
@@ -58,6 +68,7 @@ func (o *Op) UnmarshalText(text []byte) error {
 type Sample struct {
 	Op       Op
 	Fleet    uint16
+	Endpoint uint16 // number of the endpoint that it was done at (see Endpoints.Number), 0 if it has none
 	Device   Ordinal
 	Due      Instant // when it ought to have happened
 	Ready    Instant // when the device could do it: connected and with room in its window
@@ -81,15 +92,16 @@ const (
 	CountResent                 // a message was handed to the kernel again
 	CountDropped                // a message fell out of a full buffer
 	CountAttempt                // a connection was attempted
+	CountRebind                 // a device got a new source address
 	NumCounters
 )
 
 // Recorder takes what devices and probes observe. Its methods may be called from many goroutines,
-// do not block for long and do not keep s.
+// do not block for long and do not keep s. Endpoints have numbers: see [Endpoints.Number].
 type Recorder interface {
 	Record(s *Sample)
-	Count(c Counter, fleet uint16, at Instant)
-	Link(fleet uint16, o Ordinal, up bool, at Instant) // a device's session came up or went down
+	Count(c Counter, fleet, endpoint uint16, at Instant)
+	Link(fleet, endpoint uint16, o Ordinal, up bool, at Instant) // a device's session came up or went down
 }
 
 // Sighting is a message seen at the far end.

@@ -25,6 +25,14 @@ type Stamp struct {
 	Due    Instant
 }
 
+// CommandBit in a stamp's Fleet marks a command to one of that fleet's devices, and the device's
+// answer, which repeats the command's stamp. Seq counts the commands of the plan then, from 0.
+const CommandBit uint16 = 1 << 15
+
+// MaxFleets is the number of fleets that a plan may have: a stamp, and the recorder's cells, have no
+// room for more.
+const MaxFleets = 1 << 14
+
 // Append appends the stamp's text to dst. Due is rounded down to microseconds; it must lie within
 // [0, 8.9 years).
 func (s Stamp) Append(dst []byte) []byte {

@@ -54,7 +54,7 @@ func TestOpNames(t *testing.T) {
 		t.Error("NumOps has a name")
 	}
 	var o Op
-	if err := o.UnmarshalText([]byte("observe")); err == nil {
+	if err := o.UnmarshalText([]byte("speed")); err == nil {
 		t.Error("an unknown metric, and no error")
 	}
 }
@@ -105,13 +105,23 @@ func TestBound(t *testing.T) {
 }
 
 func TestEndpointsSpreadDevices(t *testing.T) {
-	e := Endpoints{MQTT: []string{"a:1", "b:1"}, CoAP: []string{"c:2"}}
+	e := Endpoints{SchemeMQTT: {"a:1", "b:1"}, SchemeCoAP: {"c:2"}}
 	for o, want := range []string{"a:1", "b:1", "a:1"} {
-		if got := e.Of(ChannelMQTT, Ordinal(o)); got != want {
+		if got := e.Of(SchemeMQTT, Ordinal(o)); got != want {
 			t.Errorf("device %d dials %q, want %q", o, got, want)
 		}
 	}
-	if e.Of(ChannelCoAP, 5) != "c:2" || (Endpoints{}).Of(ChannelMQTT, 1) != "" {
+	count := map[string]int{}
+	for o := range Ordinal(20_000) {
+		count[e.Of(SchemeMQTT, o)]++
+		if o >= oneByOne && e.Of(SchemeMQTT, o) != e.Of(SchemeMQTT, o/neighbours*neighbours) {
+			t.Fatalf("device %d does not call where its neighbours do", o)
+		}
+	}
+	if count["a:1"] != 10_000 || count["b:1"] != 10_000 {
+		t.Errorf("%v", count)
+	}
+	if e.Of(SchemeCoAP, 5) != "c:2" || (Endpoints{}).Of(SchemeMQTT, 1) != "" {
 		t.Error("CoAP or no endpoints")
 	}
 }

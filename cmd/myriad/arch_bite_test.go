@@ -21,7 +21,7 @@ func TestArchitectureBites(t *testing.T) {
 		}, nil},
 		{"the same floor", checkFloors, map[string]string{
 			"sim/mqtt/a.go": `package mqtt; import "github.com/myriad-iot/myriad/sim/coap"`,
-		}, []string{"sim/mqtt (row 3) may not import sim/coap (row 3)"}},
+		}, []string{"sim/mqtt (row 5) may not import sim/coap (row 5)"}},
 		{"a higher floor", checkFloors, map[string]string{
 			"reports/a.go": `package reports; import "github.com/myriad-iot/myriad/sim/fleet"`,
 		}, []string{"reports (row 2) may not import sim/fleet"}},

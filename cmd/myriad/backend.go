@@ -29,10 +29,10 @@ func backendCommand(g *globals) *cobra.Command {
 			ctx, release := interruptible(c.Context())
 			defer release()
 			return backend.Serve(ctx, backend.Options{MQTT: mqtt, CoAP: coap, Log: log}, nil, func(e sim.Endpoints) {
-				for _, a := range e.MQTT {
+				for _, a := range e[sim.SchemeMQTT] {
 					fmt.Fprintf(c.OutOrStdout(), "MQTT broker on %s\n", a)
 				}
-				for _, a := range e.CoAP {
+				for _, a := range e[sim.SchemeCoAP] {
 					fmt.Fprintf(c.OutOrStdout(), "CoAP server on %s\n", a)
 				}
 				fmt.Fprintln(c.OutOrStdout(), "Ctrl-C ends it.")

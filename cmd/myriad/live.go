@@ -121,13 +121,21 @@ func (l *live) state(at sim.Instant, s *rehearsed) render.State {
 	state := render.State{
 		Story: p.Story.Name, Phase: l.phase, Elapsed: at, Planned: p.Duration().D(), Devices: int64(p.Devices()),
 	}
+	crew := s.crew.State()
 	for i := range p.Fleets {
-		state.Connected += s.worker.Gauges(i).Connected.Load()
+		state.Connected += crew.Fleets[i].Connected
 		state.Target += p.Fleets[i].Rate() * l.load.Factor(at)
 	}
-	now := int(at / time.Second)
+	now := max(0, int(at/time.Second)-1) // the second before is on its way here
+	s.mu.Lock()
+	if told := s.fold.Told(); told < now { // workers that are busy tell later
+		now, state.Behind = told, at-sim.Instant(told)*time.Second
+	}
+	frames := s.fold.Frames(max(0, now-recentSeconds), now)
+	state.Errors, state.LastError = s.fold.Failures()
+	s.mu.Unlock()
 	span := float64(min(recentSeconds, max(1, now)))
-	for _, f := range s.fold.Frames(max(0, now-recentSeconds), now) {
+	for _, f := range frames {
 		state.Rate += float64(f.Sent) / span
 		state.LagP99 = max(state.LagP99, f.Lag.P99)
 		if q, ok := f.Latency[sim.OpPublish.String()]; ok && q.Count > 0 {
@@ -137,7 +145,6 @@ func (l *live) state(at sim.Instant, s *rehearsed) render.State {
 			state.Latency.P99 = max(state.Latency.P99, q.P99)
 		}
 	}
-	state.Errors, state.LastError = s.fold.Failures()
 	return state
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/myriad-iot/myriad/sim/backend"
+	"github.com/myriad-iot/myriad/sim/child"
 	"github.com/myriad-iot/myriad/sim/probe"
 )
 
@@ -42,6 +43,7 @@ func (e *exitError) Unwrap() error { return e.err }
 const (
 	backendChild = "backend-child"
 	probeChild   = "probe-child"
+	workerChild  = "worker-child"
 )
 
 func main() {
@@ -50,7 +52,11 @@ func main() {
 		case backendChild:
 			os.Exit(backend.ChildMain(os.Args[2:]))
 		case probeChild:
+			child.Reborn()
 			os.Exit(probe.ChildMain(os.Args[2:]))
+		case workerChild:
+			child.Reborn()
+			os.Exit(workerMain())
 		}
 	}
 	os.Exit(command(os.Args[1:]))

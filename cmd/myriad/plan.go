@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,7 +52,7 @@ func planText(p *sim.Plan, notJudged string) string {
 	if p.Target.Name != "" {
 		target += fmt.Sprintf(" %q", p.Target.Name)
 	}
-	for _, addr := range slices.Concat(p.Target.Endpoints.MQTT, p.Target.Endpoints.CoAP) {
+	for _, addr := range p.Target.Endpoints.All() {
 		target += " " + addr
 	}
 	out := fmt.Sprintf("%s:%d  %s\n  plan %s, seed %d, target %s\n", p.Story.URI, p.Story.Line, p.Story.Name,

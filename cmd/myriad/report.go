@@ -14,11 +14,16 @@ func reportCommand() *cobra.Command {
 	report.AddCommand(&cobra.Command{
 		Use: "build DIR", Short: "Render the report of a result folder again",
 		Long: `Render junit.xml, metrics.prom, summary.md and report.html from the other files of a result folder.
-It is a pure function of the folder.`,
+It is a pure function of the folder. When the run was killed before it could write its result, that is
+made from what its workers had shipped, and is invalid.`,
 		Example: "  myriad report build runs/last",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := render.Build(args[0]); err != nil {
+			salvaged, err := salvage(c.Context(), args[0])
+			if err == nil && !salvaged {
+				err = render.Build(args[0])
+			}
+			if err != nil {
 				return &exitError{exitUsage, err}
 			}
 			return nil

@@ -53,7 +53,7 @@ func rootCommand() *cobra.Command {
 	}
 	c.PersistentFlags().BoolVarP(&g.quiet, "quiet", "q", false, "print the verdicts only")
 	c.PersistentFlags().StringVar(&g.logFormat, "log-format", "text", "format of Myriad's own log on stderr: text or json")
-	c.AddCommand(runCommand(g), planCommand(g), lintCommand(g), stepsCommand(), backendCommand(g),
-		reportCommand(), schemaCommand(), versionCommand())
+	c.AddCommand(runCommand(g), planCommand(g), lintCommand(g), stepsCommand(), backendCommand(g), identityCommand(),
+		reportCommand(), workerCommand(), deployCommand(), doctorCommand(), schemaCommand(), versionCommand())
 	return c
 }

@@ -36,7 +36,7 @@ const runExamples = `  myriad run
 type storyFlags struct {
 	seed       uint64
 	scale      float64
-	target     string
+	targets    []string
 	tags       string
 	set        []string
 	profiles   []string
@@ -47,12 +47,15 @@ func (f *storyFlags) register(c *cobra.Command) {
 	fl := c.Flags()
 	fl.Uint64Var(&f.seed, "seed", 1, "seed of every random choice; the same seed gives the same schedule, values and faults")
 	fl.Float64Var(&f.scale, "scale", 1, "multiply the size of every fleet")
-	fl.StringVar(&f.target, "target", "", "system under test instead of the story's: embedded, mosquitto, mqtt://HOST:PORT,\ncoap://HOST:PORT (both, comma-separated), or the name of a target in a profile")
+	fl.StringSliceVar(&f.targets, "target", nil, "system under test instead of the story's: embedded, mosquitto, mqtt://HOST:PORT,\ncoap://HOST:PORT (several: comma-separated, or repeated), or the name of a target in a profile")
 	fl.StringVar(&f.tags, "tags", "", `tag expression, such as "@smoke and not @chaos"`)
 	fl.StringArrayVar(&f.set, "set", nil, "KEY=VALUE: replace ${KEY} in stories; may be repeated")
 	fl.StringArrayVar(&f.profiles, "profile", nil, "YAML file with models, fleets and targets; may be repeated")
 	fl.StringArrayVar(&f.allowHosts, "allow-host", nil, "host that stories may send load to, beside loopback and containers; may be repeated")
 }
+
+// target is all of --target.
+func (f *storyFlags) target() string { return strings.Join(f.targets, ",") }
 
 func (f *storyFlags) options() (scenarios.Options, error) {
 	if !(f.scale > 0) {
@@ -67,7 +70,7 @@ func (f *storyFlags) options() (scenarios.Options, error) {
 		set[k] = v
 	}
 	return scenarios.Options{
-		Seed: f.seed, Scale: f.scale, Target: f.target, Tags: f.tags, Set: set,
+		Seed: f.seed, Scale: f.scale, Target: f.target(), Tags: f.tags, Set: set,
 		Profiles: f.profiles, AllowHosts: f.allowHosts,
 	}, nil
 }
@@ -95,6 +98,7 @@ func (f *storyFlags) load(c *cobra.Command, paths []string) (*scenarios.Suite, e
 func runCommand(g *globals) *cobra.Command {
 	var stories storyFlags
 	var out string
+	var staff staffing
 	c := &cobra.Command{
 		Use: "run [PATH...]", Short: "Run stories and judge them", Long: runHelp, Example: runExamples,
 		RunE: func(c *cobra.Command, paths []string) error {
@@ -112,14 +116,24 @@ func runCommand(g *globals) *cobra.Command {
 			if err := render.Claim(out); err != nil {
 				return &exitError{exitUsage, err}
 			}
-			collectEarly()
+			if err := staff.check(suite, c.ErrOrStderr()); err != nil {
+				return &exitError{exitUsage, err}
+			}
+			if err := os.RemoveAll(filepath.Join(out, render.BusFolder)); err != nil { // of a run that ended before its result
+				return &exitError{exitUsage, err}
+			}
+			if err := staff.carries(suite); err != nil {
+				return &exitError{exitInvalid, err}
+			}
 			r := &rehearsal{
-				out: c.OutOrStdout(), quiet: g.quiet, terminal: isTerminal(c.OutOrStdout()), log: log,
+				w: c.OutOrStdout(), quiet: g.quiet, terminal: isTerminal(c.OutOrStdout()), log: log, out: out, staff: staff,
 			}
 			ctx, release := interruptible(c.Context())
 			defer release()
+			go collectByLoad(ctx)
 			run := &reports.Run{Info: stories.info(paths)}
 			run.Info.Started = time.Now()
+			r.info = run.Info
 			outcomes, err := suite.Run(ctx, r, scenarios.Progress{})
 			run.Info.Ended = time.Now()
 			if err != nil {
@@ -129,6 +143,7 @@ func runCommand(g *globals) *cobra.Command {
 		},
 	}
 	stories.register(c)
+	staff.register(c)
 	c.Flags().StringVar(&out, "out", "", "folder for the result (default runs/<time>, with runs/last pointing to it)")
 	return c
 }
@@ -147,7 +162,7 @@ func (f *storyFlags) info(paths []string) reports.Info {
 			}
 		}
 	}
-	add("--target", f.target)
+	add("--target", f.target())
 	add("--tags", f.tags)
 	add("--set", f.set...)
 	add("--profile", f.profiles...)
@@ -160,7 +175,7 @@ func (f *storyFlags) info(paths []string) reports.Info {
 
 // finish writes the folder, tells the verdict and turns it into an exit code.
 func finish(ctx context.Context, c *cobra.Command, run *reports.Run, r *rehearsal, outcomes []scenarios.Outcome, out string) error {
-	run.Info.Target = r.target
+	run.Info.Target, run.Info.Workers = r.target, r.staffs
 	var unhealthy error
 	for _, o := range outcomes {
 		run.Stories = append(run.Stories, o.Result)
@@ -172,6 +187,7 @@ func finish(ctx context.Context, c *cobra.Command, run *reports.Run, r *rehearsa
 	if err := render.Write(out, run); err != nil {
 		return &exitError{exitInvalid, err}
 	}
+	_ = os.RemoveAll(filepath.Join(out, render.BusFolder)) // all of it is in the result now
 	pointLast(out)
 	if r.quiet {
 		quietly(c.OutOrStdout(), run)

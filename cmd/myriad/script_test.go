@@ -42,6 +42,8 @@ func scriptParams(t *testing.T, dir string) testscript.Params {
 			"within":    within,
 			"interrupt": interrupt,
 			"killprobe": killProbe,
+			"chaos":     chaos,
+			"joined":    joined,
 			"waitport":  waitPort,
 			"json":      jsonQuery,
 		},

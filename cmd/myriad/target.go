@@ -12,9 +12,6 @@ import (
 	"github.com/myriad-iot/myriad/docker"
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/backend"
-	"github.com/myriad-iot/myriad/sim/coap"
-	"github.com/myriad-iot/myriad/sim/mqtt"
-	"github.com/myriad-iot/myriad/sim/payload"
 	"github.com/myriad-iot/myriad/sim/probe"
 )
 
@@ -26,7 +23,11 @@ func newTarget(p *sim.Plan, log *slog.Logger) (sim.Target, error) {
 	var named sim.Target
 	switch p.Target.Kind {
 	case sim.TargetContainer:
-		t, err := docker.New(p.Target, docker.Options{Ready: brokerReady, Log: log})
+		o := docker.Options{Ready: brokerReady, Log: log}
+		if err := secure(&o, p); err != nil {
+			return nil, err
+		}
+		t, err := docker.New(p.Target, o)
 		if err != nil {
 			return nil, err
 		}
@@ -55,8 +56,15 @@ func newEmbedded(p *sim.Plan, log *slog.Logger) (*backend.Target, error) {
 	t := &backend.Target{Command: command, Log: log}
 	t.CoAP = uses(p, sim.ChannelCoAP) && p.Target.EmbeddedServes(sim.ChannelCoAP)
 	if uses(p, sim.ChannelMQTT) && p.Target.EmbeddedServes(sim.ChannelMQTT) {
-		t.Brokers = 1
+		t.Brokers = brokers(p, uint64(descriptors()))
 	}
+	var own []sim.Channel
+	for _, c := range []sim.Channel{sim.ChannelMQTT, sim.ChannelCoAP} {
+		if p.Target.EmbeddedServes(c) {
+			own = append(own, c)
+		}
+	}
+	t.Schemes, t.Identity = served(p, own...)
 	return t, nil
 }
 
@@ -94,7 +102,7 @@ func (b *beside) Start(ctx context.Context) (sim.Endpoints, error) {
 	if err != nil {
 		return e, errors.Join(err, b.named.Stop(context.WithoutCancel(ctx)))
 	}
-	return sim.Endpoints{MQTT: append(e.MQTT, own.MQTT...), CoAP: append(e.CoAP, own.CoAP...)}, nil
+	return e.Add(own), nil
 }
 
 // Stop implements sim.Target.
@@ -129,11 +137,11 @@ type external struct{ plan *sim.Plan }
 func (e external) Start(ctx context.Context) (sim.Endpoints, error) {
 	ctx, cancel := context.WithTimeout(ctx, healthy)
 	defer cancel()
-	return e.plan.Target.Endpoints, probe.Check(ctx, e.plan.Target.Endpoints)
+	return e.plan.Target.Endpoints, probe.Check(ctx, e.plan, e.plan.Target.Endpoints)
 }
 
 func brokerReady(ctx context.Context, address string) error {
-	return probe.Check(ctx, sim.Endpoints{MQTT: []string{address}})
+	return probe.Check(ctx, nil, sim.Endpoints{sim.SchemeMQTT: {address}})
 }
 
 // Stop implements sim.Target; there is nothing to remove.
@@ -142,25 +150,12 @@ func (external) Stop(context.Context) error { return nil }
 // Describe implements sim.Target.
 func (e external) Describe() map[string]string {
 	d := map[string]string{"kind": string(sim.TargetExternal)}
-	for i, a := range e.plan.Target.Endpoints.MQTT {
-		d[fmt.Sprintf("mqtt.%d", i)] = a
-	}
-	for i, a := range e.plan.Target.Endpoints.CoAP {
-		d[fmt.Sprintf("coap.%d", i)] = a
+	for scheme, list := range e.plan.Target.Endpoints {
+		for i, a := range list {
+			d[fmt.Sprintf("%s.%d", scheme, i)] = a
+		}
 	}
 	return d
-}
-
-// newDialer makes the dialer of a fleet's data binding.
-func newDialer(f *sim.Fleet) (sim.Dialer, error) {
-	b := *f.Data()
-	switch b.Channel {
-	case sim.ChannelMQTT:
-		return &mqtt.Dialer{Binding: b}, nil
-	case sim.ChannelCoAP:
-		return &coap.Dialer{Binding: b, ContentFormat: coap.MediaType(payload.ContentFormat(f.Model.Encoding))}, nil
-	}
-	return nil, fmt.Errorf("unknown channel %q", b.Channel)
 }
 
 // watching is a run's far end under observation.

@@ -334,6 +334,7 @@ func TestEveryFieldComesBack(t *testing.T) {
 	r := sampleRun().Stories[0]
 	r.Reasons = []string{"why"}
 	r.Fleets[0].Unobserved = "nobody looks"
+	r.Commands = &reports.CommandTotals{Due: 5, Sent: 4, Unsent: 1, Answered: 3, Duplicated: 2, Unanswered: 1, Phantom: 6}
 	for name, v := range map[string]any{
 		"Result": *r, "FleetResult": r.Fleets[0], "Finding": r.Findings[2], "ErrorClass": r.Errors[0],
 	} {
@@ -356,7 +357,7 @@ func TestEveryFieldComesBack(t *testing.T) {
 	got := d.Run.Stories[0]
 	if !reflect.DeepEqual(got.Fleets, r.Fleets) || !reflect.DeepEqual(got.Findings[2], r.Findings[2]) ||
 		!reflect.DeepEqual(got.Errors, r.Errors) || got.DevicesOmitted != r.DevicesOmitted ||
-		!reflect.DeepEqual(got.Reasons, r.Reasons) {
+		!reflect.DeepEqual(got.Reasons, r.Reasons) || !reflect.DeepEqual(got.Endpoints, r.Endpoints) || !reflect.DeepEqual(got.Commands, r.Commands) {
 		t.Errorf("read back %+v", got)
 	}
 }

@@ -306,12 +306,12 @@ func TestOnlyWhatWentWellIsFolded(t *testing.T) {
 func TestRowsThatSayNothingAreLeftOut(t *testing.T) {
 	r := sampleRun().Stories[1]
 	l := ledger(r)
-	const zero = "stored, unknown, unsettled, resent, dropped, unsent, phantom, undelivered, lost at QoS 0, lost at QoS 1"
+	const zero = "stored, unknown, unsettled, resent, dropped, unsent, phantom, undelivered, lost at QoS 0, lost at QoS 1, lost at QoS 2, simulator lost"
 	if l.Zero != zero || len(l.Rows)+strings.Count(zero, ", ")+1 != len(columns()) {
 		t.Errorf("%d rows, and not shown: %s", len(l.Rows), l.Zero)
 	}
 	r.Fleets[0].Unobserved = "nobody looks"
-	if l := ledger(r); l.Zero != "resent, dropped, unsent" {
+	if l := ledger(r); l.Zero != "resent, dropped, unsent, simulator lost" {
 		t.Errorf("without an observer, not shown: %s", l.Zero)
 	}
 	r.Latency = append(r.Latency, reports.LatencyRow{Op: sim.OpPublish, Fleet: "meters"})

@@ -15,9 +15,10 @@ type State struct {
 	Planned   time.Duration // the timeline's length, 0 when unknown
 	Connected int64
 	Devices   int64
-	Rate      float64 // sent in the last seconds
-	Target    float64 // what the plan asks for now
-	Latency   Recent  // response time of the last seconds
+	Behind    time.Duration // how old what is known of messages is
+	Rate      float64       // sent in the last seconds
+	Target    float64       // what the plan asks for now
+	Latency   Recent        // response time of the last seconds
 	LagP99    float64
 	Errors    uint64 // since the start
 	LastError string // its class
@@ -117,7 +118,11 @@ func liveRate(s State) string {
 		}
 		return Rate(r)
 	}
-	return rate(s.Rate) + " of " + rate(s.Target) + " planned"
+	text := rate(s.Rate) + " of " + rate(s.Target) + " planned"
+	if s.Behind >= 3*time.Second {
+		text += fmt.Sprintf(", as of %d s ago", int(s.Behind.Seconds()))
+	}
+	return text
 }
 
 func liveLatency(r Recent) string {

@@ -83,7 +83,8 @@ func (d *Document) adopt(stories *storiesFile, totals *totalsFile) error {
 		}
 		r := &reports.Result{
 			Plan: s.Plan, Verdict: s.Verdict, Reasons: s.Reasons, T0: s.T0, Length: s.Length,
-			Phases: s.Phases, Latency: s.Latency, Lag: s.Lag, Messages: t.Messages, DevicesOmitted: s.Omitted,
+			Phases: s.Phases, Latency: s.Latency, Lag: s.Lag, Messages: t.Messages, Commands: t.Commands, DevicesOmitted: s.Omitted,
+			Endpoints: s.Endpoints,
 		}
 		for j, f := range s.Fleets {
 			r.Fleets = append(r.Fleets, reports.FleetResult{

@@ -98,6 +98,9 @@ func figuresMarkdown(r *reports.Result) string {
 		}
 		fmt.Fprintf(&b, "%s %s", c.Name, Count(c.N))
 	}
+	if line := commandLedger(r.Commands, " "); line != "" {
+		b.WriteString("\n\nCommands: " + line)
+	}
 	fmt.Fprintf(&b, "\n\nLag: p50 %s · p99 %s · max %s\n\n",
 		md(percentile(r.Lag.P50, r.Lag.Count, 0.5)), md(percentile(r.Lag.P99, r.Lag.Count, 0.99)), Seconds(r.Lag.Max))
 	head := "| Response time | n | p50 | p90 | p99 | p99.9 | max |\n|---|---:|---:|---:|---:|---:|---:|\n"
@@ -114,6 +117,7 @@ func figuresMarkdown(r *reports.Result) string {
 	if head == "" {
 		b.WriteByte('\n')
 	}
+	b.WriteString(endpointMarkdown(r))
 	head = "| Error | Operation | Count | First | Last |\n|---|---|---:|---:|---:|\n"
 	for _, e := range r.Errors {
 		fmt.Fprintf(&b, "%s| %s | %s | %s | %s | %s |\n", head, md(e.Class), md(e.Op), Count(e.Count),

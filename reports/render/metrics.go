@@ -24,6 +24,7 @@ func Metrics(w io.Writer, d *Document) error {
 	for i, r := range d.Run.Stories {
 		e.story(names[i], r)
 		e.fleets(names[i], r)
+		e.commands(names[i], r)
 		e.thens(names[i], r)
 		e.errors(names[i], r)
 		e.durations(names[i], r)

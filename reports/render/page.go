@@ -46,7 +46,9 @@ type pageStory struct {
 	Charts       []chart
 	Timeline     []pageEvent
 	Ledger       pageLedger
+	Commands     []commandColumn
 	Fleets       []pageFleet
+	Endpoints    [][]string
 	Devices      []reports.DeviceLedger
 	DevicesTotal string
 	DevicesNote  string
@@ -131,7 +133,7 @@ func pageStoryOf(i int, r *reports.Result) pageStory {
 	p := pageStory{
 		Number: i + 1, Name: or(s.Name, "story"), Feature: s.Feature, At: fmt.Sprintf("%s:%d", s.URI, s.Line),
 		Length: length(r.Length), Verdict: r.Verdict, Reasons: r.Reasons, Steps: steps(r), Validity: validity(r),
-		Charts: charts(r), Timeline: happenings(r), Ledger: ledger(r),
+		Endpoints: endpointRows(r), Charts: charts(r), Timeline: happenings(r), Ledger: ledger(r), Commands: commandColumns(r.Commands),
 		DevicesTotal: Count(len(r.Devices) + r.DevicesOmitted), Devices: r.Devices,
 		Tally: plural(len(r.Findings), "claim", "claims"),
 	}

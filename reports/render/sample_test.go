@@ -103,8 +103,8 @@ func stormResult(t0 time.Time) *reports.Result {
 		Messages: reports.Totals{
 			Due: 58800, Sent: 58000, Acked: 57900, Received: 46890, Stored: 11000, Delivered: 57890, Lost: 3,
 			Duplicated: 12,
-			Reordered:  1, Unknown: 100, Unsettled: 7, Resent: 140, Dropped: 800, LostQoS: [2]uint64{0, 3},
-			SentQoS: [2]uint64{0, 58000},
+			Reordered:  1, Unknown: 100, Unsettled: 7, Resent: 140, Dropped: 800, LostQoS: [3]uint64{0, 3},
+			SentQoS: [3]uint64{0, 58000},
 		},
 		Lag: quantiles(58000, 0.00012, 0.0014, 0.0093),
 		Latency: []reports.LatencyRow{
@@ -165,6 +165,11 @@ func stormResult(t0 time.Time) *reports.Result {
 		{Name: "rooms", Devices: 200, ConnectedPeak: 200, Protocol: "CoAP, CON", Model: "open: one report every 5s",
 			Messages: reports.Totals{Due: 2400, Sent: 2400, Acked: 2400, Stored: 2400, Delivered: 2400}},
 	}
+	r.Endpoints = []reports.EndpointLoad{
+		{Address: "mqtt://127.0.0.1:1883", Devices: 500, Connected: 500, Connects: 1100, Sent: 28000, Acked: 27950, Failures: 6700},
+		{Address: "mqtt://127.0.0.1:1884", Devices: 500, Connected: 500, Connects: 1000, Sent: 27600, Acked: 27550, Failures: 6731},
+		{Address: "coap://127.0.0.1:5683", Devices: 200, Connected: 200, Connects: 200, Sent: 2400, Acked: 2400},
+	}
 	r.Frames = stormFrames()
 	return r
 }
@@ -205,12 +210,13 @@ func stormFrames() []reports.Frame {
 }
 
 func quietResult(t0 time.Time) *reports.Result {
-	totals := reports.Totals{Due: 100, Sent: 100, Acked: 100, Received: 100, Delivered: 100, SentQoS: [2]uint64{0, 100}}
+	totals := reports.Totals{Due: 100, Sent: 100, Acked: 100, Received: 100, Delivered: 100, SentQoS: [3]uint64{0, 100}}
 	return &reports.Result{
 		Plan: &sim.Plan{Schema: sim.PlanSchema, Seed: 42, Fleets: []sim.Fleet{{Name: "meters", Count: 10}},
 			Story: sim.Story{Feature: "Reconnect storms", Name: "A quiet afternoon", URI: "features/storm.feature",
 				Line: 31}},
 		Verdict: reports.Passed, T0: t0, Length: 10 * second, Messages: totals,
+		Endpoints: []reports.EndpointLoad{{Address: "mqtt://127.0.0.1:1883", Devices: 10, Connected: 10, Connects: 10, Sent: 100, Acked: 100}},
 		Fleets: []reports.FleetResult{{Name: "meters", Devices: 10, ConnectedPeak: 10,
 			Protocol: "MQTT 3.1.1, QoS 1", Messages: totals}},
 		Lag: quantiles(100, 0.0001, 0.0009, 0.001),
@@ -248,6 +254,7 @@ func hostileRun() *reports.Run {
 	} {
 		*text = hostileText
 	}
+	r.Endpoints[0].Address = hostileText
 	r.Errors[0] = reports.ErrorClass{Class: hostileText, Op: hostileText, Count: 1, Devices: []string{hostileText}}
 	r.Devices[0] = reports.DeviceLedger{Device: hostileText, Lost: hostileText}
 	for i := range r.Frames {

@@ -30,26 +30,31 @@ type Summary struct {
 	Stories  []StorySummary               `json:"stories"`
 	Fleets   map[string]FleetSummary      `json:"fleets"`
 	Messages reports.Totals               `json:"messages"`
-	Latency  map[string]reports.Quantiles `json:"latency"` // response time by operation
+	Commands *reports.CommandTotals       `json:"commands,omitempty"` // where commands are sent
+	Latency  map[string]reports.Quantiles `json:"latency"`            // response time by operation
 	Lag      reports.Quantiles            `json:"lag"`
 	Errors   []ErrorTotal                 `json:"errors"`
 }
 
 // StorySummary is one story of summary.json.
 type StorySummary struct {
-	Name     string                       `json:"name"`
-	Feature  string                       `json:"feature"`
-	URI      string                       `json:"uri"`
-	Line     int                          `json:"line"`
-	Verdict  reports.Verdict              `json:"verdict"`
-	Reasons  []string                     `json:"reasons"`
-	Seconds  float64                      `json:"seconds"`
-	Thens    []ThenSummary                `json:"thens"`
-	Fleets   map[string]FleetSummary      `json:"fleets"`
-	Messages reports.Totals               `json:"messages"`
-	Latency  map[string]reports.Quantiles `json:"latency"`
-	Lag      reports.Quantiles            `json:"lag"`
-	Errors   []ErrorSummary               `json:"errors"`
+	Name     string                  `json:"name"`
+	Feature  string                  `json:"feature"`
+	URI      string                  `json:"uri"`
+	Line     int                     `json:"line"`
+	Verdict  reports.Verdict         `json:"verdict"`
+	Reasons  []string                `json:"reasons"`
+	Seconds  float64                 `json:"seconds"`
+	Thens    []ThenSummary           `json:"thens"`
+	Fleets   map[string]FleetSummary `json:"fleets"`
+	Messages reports.Totals          `json:"messages"`
+	Commands *reports.CommandTotals  `json:"commands,omitempty"`
+
+	Endpoints []reports.EndpointLoad `json:"endpoints,omitempty"` // of the target, where they are known
+
+	Latency map[string]reports.Quantiles `json:"latency"`
+	Lag     reports.Quantiles            `json:"lag"`
+	Errors  []ErrorSummary               `json:"errors"`
 }
 
 // ThenSummary is one judged sentence. Value, limit and margin are null where there is no such figure.
@@ -156,6 +161,7 @@ func Summarize(run *reports.Run) Summary {
 		st := summarizeStory(r)
 		s.Stories = append(s.Stories, st)
 		s.Messages = addTotals(s.Messages, st.Messages)
+		s.Commands = addCommands(s.Commands, st.Commands)
 		for name, f := range st.Fleets {
 			have := s.Fleets[name]
 			s.Fleets[name] = FleetSummary{
@@ -181,8 +187,9 @@ func summarizeStory(r *reports.Result) StorySummary {
 	s := StorySummary{
 		Name: story.Name, Feature: story.Feature, URI: story.URI, Line: story.Line,
 		Verdict: r.Verdict, Reasons: append([]string{}, r.Reasons...), Seconds: r.Length.Seconds(),
-		Thens: []ThenSummary{}, Fleets: map[string]FleetSummary{}, Messages: r.Messages,
+		Thens: []ThenSummary{}, Fleets: map[string]FleetSummary{}, Messages: r.Messages, Commands: r.Commands,
 		Latency: map[string]reports.Quantiles{}, Lag: r.Lag, Errors: []ErrorSummary{},
+		Endpoints: r.Endpoints,
 	}
 	for i := range r.Findings {
 		f := &r.Findings[i]
@@ -287,6 +294,7 @@ func addTotals(a, b reports.Totals) reports.Totals {
 	a.Unsent += b.Unsent
 	a.Phantom += b.Phantom
 	a.Undelivered += b.Undelivered
+	a.Gone += b.Gone
 	for i := range a.LostQoS {
 		a.LostQoS[i] += b.LostQoS[i]
 		a.SentQoS[i] += b.SentQoS[i]

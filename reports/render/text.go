@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -97,6 +98,9 @@ func (p *printer) story(r *reports.Result) {
 		ledger = append(ledger, c.Name+noBreak+Count(c.N))
 	}
 	p.wrap("  messages  ", strings.Join(ledger, noBreak+"· "), "")
+	if line := commandLedger(r.Commands, noBreak); line != "" {
+		p.wrap("  commands  ", line, "")
+	}
 	p.wrap("  lag       ", fmt.Sprintf("p50 %s · p99 %s · max %s", percentile(r.Lag.P50, r.Lag.Count, .5),
 		percentile(r.Lag.P99, r.Lag.Count, .99), percentile(r.Lag.Max, r.Lag.Count, 0)), "")
 	for i := range r.Fleets {
@@ -105,6 +109,7 @@ func (p *printer) story(r *reports.Result) {
 		}
 	}
 	p.latency(r.Latency)
+	p.endpoints(r)
 	p.errors(r.Errors)
 	p.b.WriteByte('\n')
 }
@@ -142,6 +147,30 @@ func (p *printer) latency(rows []reports.LatencyRow) {
 			percentile(q.Max, q.Count, 0)})
 	}
 	p.table(table, 1, len(table[0]))
+}
+
+func (p *printer) endpoints(r *reports.Result) {
+	table := [][]string{endpointHeads()}
+	for _, row := range endpointRows(r) {
+		row[0] = plain(row[0])
+		table = append(table, row)
+	}
+	const first = 3 // of the columns that a narrow terminal has no room for
+	for len(table[0]) > first+1 && breadth(table) > p.o.width() {
+		for i := range table {
+			table[i] = slices.Delete(table[i], first, first+1)
+		}
+	}
+	p.table(table, 1, len(table[0]))
+}
+
+// breadth is how many columns of a terminal a table takes.
+func breadth(rows [][]string) int {
+	n := 0
+	for _, w := range widths(rows) {
+		n += w + 2
+	}
+	return n
 }
 
 func (p *printer) errors(classes []reports.ErrorClass) {

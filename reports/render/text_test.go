@@ -71,7 +71,7 @@ func TestLive(t *testing.T) {
 		running, {Story: "about to start", Elapsed: -3 * time.Second, Devices: 10},
 		{Story: "nobody knows how long", Elapsed: 5 * time.Second, Rate: 0.5, Target: 0.5,
 			Latency: Recent{"connect", 3, 0.1, 0.2}, Errors: 1},
-		{Story: "late", Elapsed: 70 * time.Second, Planned: time.Minute},
+		{Story: "late", Elapsed: 70 * time.Second, Planned: time.Minute, Behind: 12 * time.Second},
 	} {
 		block := LiveBlock(s, TextOptions{Width: 72})
 		if n := strings.Count(block, "\n"); n != LiveLines {

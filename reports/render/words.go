@@ -208,6 +208,10 @@ func columns() []column {
 			func(t *reports.Totals) uint64 { return t.LostQoS[0] }, true, true},
 		{"lost at QoS 1", "the part of lost that the target had acknowledged",
 			func(t *reports.Totals) uint64 { return t.LostQoS[1] }, true, true},
+		{"lost at QoS 2", "the part of lost that the target had acknowledged to the end, with PUBCOMP",
+			func(t *reports.Totals) uint64 { return t.LostQoS[2] }, true, true},
+		{"simulator lost", "due before another worker took their device over: not part of due, neither lost nor delivered",
+			func(t *reports.Totals) uint64 { return t.Gone }, false, false},
 	}
 }
 

@@ -45,18 +45,21 @@ type storiesFile struct {
 }
 
 type storyRecord struct {
-	Verdict  reports.Verdict      `json:"verdict"`
-	Reasons  []string             `json:"reasons,omitempty"`
-	T0       time.Time            `json:"t0"`
-	Length   sim.Instant          `json:"length_ns"`
-	Findings []findingRecord      `json:"findings"`
-	Phases   []reports.PhaseSpan  `json:"phases"`
-	Fleets   []fleetRecord        `json:"fleets"`
-	Latency  []reports.LatencyRow `json:"latency"`
-	Lag      reports.Quantiles    `json:"lag"`
-	Counts   recordCounts         `json:"counts"`
-	Omitted  int                  `json:"devices_omitted,omitempty"`
-	Plan     *sim.Plan            `json:"plan"`
+	Verdict  reports.Verdict     `json:"verdict"`
+	Reasons  []string            `json:"reasons,omitempty"`
+	T0       time.Time           `json:"t0"`
+	Length   sim.Instant         `json:"length_ns"`
+	Findings []findingRecord     `json:"findings"`
+	Phases   []reports.PhaseSpan `json:"phases"`
+	Fleets   []fleetRecord       `json:"fleets"`
+
+	Endpoints []reports.EndpointLoad `json:"endpoints,omitempty"`
+
+	Latency []reports.LatencyRow `json:"latency"`
+	Lag     reports.Quantiles    `json:"lag"`
+	Counts  recordCounts         `json:"counts"`
+	Omitted int                  `json:"devices_omitted,omitempty"`
+	Plan    *sim.Plan            `json:"plan"`
 }
 
 type recordCounts struct {
@@ -97,6 +100,8 @@ type totalsRecord struct {
 	Story    string         `json:"story"`
 	Messages reports.Totals `json:"messages"`
 	Fleets   []fleetTotals  `json:"fleets"` // in the order of stories.json
+
+	Commands *reports.CommandTotals `json:"commands,omitempty"`
 }
 
 type fleetTotals struct {
@@ -161,6 +166,10 @@ func Build(dir string) error {
 	return nil
 }
 
+// BusFolder is where, in a result folder, a run keeps what its workers have shipped until the result
+// is written: what is left of a run that never got there.
+const BusFolder = "bus"
+
 // claim makes sure that dir exists and is free or ours, and sweeps what an interrupted Write left.
 func claim(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -178,7 +187,9 @@ func claim(dir string) error {
 			}
 			continue
 		}
-		foreign = e.Name()
+		if e.Name() != BusFolder {
+			foreign = e.Name()
+		}
 	}
 	if foreign == "" {
 		return nil
@@ -302,7 +313,7 @@ func writeEventsAndErrors(dir string, run *reports.Run) error {
 func recordOf(r *reports.Result) storyRecord {
 	s := storyRecord{
 		Verdict: r.Verdict, Reasons: r.Reasons, T0: r.T0, Length: r.Length, Phases: r.Phases,
-		Latency: r.Latency, Lag: r.Lag, Plan: r.Plan, Omitted: r.DevicesOmitted,
+		Latency: r.Latency, Lag: r.Lag, Plan: r.Plan, Omitted: r.DevicesOmitted, Endpoints: r.Endpoints,
 		Counts: recordCounts{len(r.Events), len(r.Errors), len(r.Frames), len(r.Devices), countHists(r)},
 	}
 	for _, f := range r.Findings {
@@ -317,7 +328,7 @@ func recordOf(r *reports.Result) storyRecord {
 }
 
 func totalsOf(r *reports.Result) totalsRecord {
-	t := totalsRecord{Story: storyOf(r).Name, Messages: r.Messages, Fleets: []fleetTotals{}}
+	t := totalsRecord{Story: storyOf(r).Name, Messages: r.Messages, Commands: r.Commands, Fleets: []fleetTotals{}}
 	for _, f := range r.Fleets {
 		t.Fleets = append(t.Fleets, fleetTotals{f.Name, f.Messages})
 	}

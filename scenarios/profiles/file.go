@@ -182,9 +182,11 @@ func (r *reader) fleet(e entry) {
 			fleet.Session = value(r, n, where, atLeastZero)
 		case "retry":
 			fleet.Retry = r.retry(n, where)
+		default:
+			r.wire(&fleet, name, n, where)
 		}
 	}
-	if fleet.Protocol == "CoAP" && f["session"] != nil {
+	if strings.HasPrefix(fleet.Protocol, "CoAP") && f["session"] != nil {
 		r.fail(f["session"], "%s: CoAP has no session: leave it out", what)
 	}
 	named(&r.out.Fleets, e.name, fleet)
@@ -241,8 +243,11 @@ func (r *reader) target(e entry) {
 	if n := f["version"]; n != nil {
 		t.Version, _ = r.text(n, what+": version")
 	}
-	t.Endpoints.MQTT = r.addresses(f["mqtt"], what, sim.ChannelMQTT)
-	t.Endpoints.CoAP = r.addresses(f["coap"], what, sim.ChannelCoAP)
+	for _, s := range sim.Schemes() {
+		if list := r.addresses(f[string(s)], what, s); len(list) > 0 {
+			t.Endpoints = t.Endpoints.Add(sim.Endpoints{s: list})
+		}
+	}
 	if len(r.errs) == before {
 		r.targetFits(e, f, t.Kind, what)
 	}
@@ -251,9 +256,15 @@ func (r *reader) target(e entry) {
 
 // targetFits says which fields do not fit the kind of target.
 func (r *reader) targetFits(e entry, f map[string]ast.Node, k sim.TargetKind, what string) {
-	for _, name := range []string{"broker", "version", "mqtt", "coap"} {
+	somewhere := false
+	names := []string{"broker", "version"}
+	for _, s := range sim.Schemes() {
+		names = append(names, string(s))
+		somewhere = somewhere || f[string(s)] != nil
+	}
+	for _, name := range names {
 		owner := sim.TargetContainer
-		if name == "mqtt" || name == "coap" {
+		if sim.Scheme(name).Channel() != "" {
 			owner = sim.TargetExternal
 		}
 		if f[name] != nil && k != owner {
@@ -263,7 +274,7 @@ func (r *reader) targetFits(e entry, f map[string]ast.Node, k sim.TargetKind, wh
 	switch {
 	case k == sim.TargetContainer && f["broker"] == nil:
 		r.fail(e.key, "%s has no broker: add broker: mosquitto", what)
-	case k == sim.TargetExternal && f["mqtt"] == nil && f["coap"] == nil:
+	case k == sim.TargetExternal && !somewhere:
 		r.fail(e.key, "%s has no address: add mqtt: host:1883 or coap: host:5683", what)
 	}
 }
@@ -284,20 +295,20 @@ func parseKind(text string) (sim.TargetKind, error) {
 }
 
 // addresses reads one address or a list; n may be nil.
-func (r *reader) addresses(n ast.Node, what string, channel sim.Channel) []string {
-	what += ": " + string(channel)
+func (r *reader) addresses(n ast.Node, what string, scheme sim.Scheme) []string {
+	what += ": " + string(scheme)
 	list, ok := n.(*ast.SequenceNode)
 	switch {
 	case n == nil:
 		return nil
 	case !ok:
-		return []string{value(r, n, what, parseAddress(channel))}
+		return []string{value(r, n, what, parseAddress(scheme))}
 	case len(list.Values) == 0:
 		r.fail(n, "%s: an empty list: write host:port", what)
 	}
 	var all []string
 	for _, v := range list.Values {
-		all = append(all, value(r, v, what, parseAddress(channel)))
+		all = append(all, value(r, v, what, parseAddress(scheme)))
 	}
 	return all
 }

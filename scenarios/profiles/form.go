@@ -58,12 +58,18 @@ type fleetForm struct {
 	Count    countForm    `json:"count" jsonschema:"description=How many devices"`
 	Model    string       `json:"model" jsonschema:"description=A model of this file or a built-in one"`
 	Protocol protocolForm `json:"protocol,omitempty"`
-	QoS      qosForm      `json:"qos,omitempty" jsonschema:"description=0 or 1; for CoAP 0 is NON and 1 is CON"`
+	QoS      qosForm      `json:"qos,omitempty" jsonschema:"description=0 to 2; for CoAP 0 is NON and 1 is CON"`
 	Every    durationForm `json:"every,omitempty" jsonschema:"description=The time between two reports of a device"`
 	Topic    string       `json:"topic,omitempty" jsonschema:"description=The MQTT topic or CoAP path with {id} and {fleet}"`
 	Jitter   percentForm  `json:"jitter,omitempty" jsonschema:"description=How much of the interval a report may move by"`
 	Session  durationForm `json:"session,omitempty" jsonschema:"description=How long the broker keeps the session; 0s is a clean one"`
 	Retry    retryForm    `json:"retry,omitzero" jsonschema:"description=How the devices reconnect: a policy's name or a backoff"`
+
+	Client   string        `json:"client,omitempty" jsonschema:"enum=paho,enum=paho.golang,enum=go-coap,description=Whose library the sessions run on; Myriad's own if it is not said"`
+	Security *securityForm `json:"security,omitempty" jsonschema:"description=How devices and peer prove who they are"`
+	MQTT     *mqttForm     `json:"mqtt,omitempty" jsonschema:"description=What only MQTT has"`
+	CoAP     *coapForm     `json:"coap,omitempty" jsonschema:"description=What only CoAP has"`
+	Commands *commandsForm `json:"commands,omitempty" jsonschema:"description=Where devices are told what to do and answer"`
 }
 
 type retryForm struct {
@@ -87,7 +93,13 @@ type targetForm struct {
 	Broker  string      `json:"broker,omitempty" jsonschema:"description=container: mosquitto"`
 	Version string      `json:"version,omitempty" jsonschema:"description=container: the image's tag"`
 	MQTT    addressForm `json:"mqtt,omitempty" jsonschema:"description=external: host:port; one or a list"`
+	MQTTS   addressForm `json:"mqtts,omitempty" jsonschema:"description=external: MQTT over TLS"`
+	WS      addressForm `json:"ws,omitempty" jsonschema:"description=external: MQTT over WebSocket; host:port/path"`
+	WSS     addressForm `json:"wss,omitempty" jsonschema:"description=external: MQTT over secure WebSocket; host:port/path"`
 	CoAP    addressForm `json:"coap,omitempty" jsonschema:"description=external: host:port; one or a list"`
+	CoAPS   addressForm `json:"coaps,omitempty" jsonschema:"description=external: CoAP over DTLS"`
+	CoAPTCP addressForm `json:"coap+tcp,omitempty" jsonschema:"description=external: CoAP over TCP"`
+	CoAPTLS addressForm `json:"coaps+tcp,omitempty" jsonschema:"description=external: CoAP over TLS"`
 }
 
 type (
@@ -129,7 +141,7 @@ func (protocolForm) JSONSchema() *jsonschema.Schema {
 
 // JSONSchema lists the qualities of service.
 func (qosForm) JSONSchema() *jsonschema.Schema {
-	return &jsonschema.Schema{Enum: []any{0, 1, "QoS 0", "QoS 1"}}
+	return &jsonschema.Schema{Enum: []any{0, 1, 2, "QoS 0", "QoS 1", "QoS 2"}}
 }
 
 // JSONSchema lets addresses be one or a list.

@@ -133,7 +133,7 @@ func TestSchemaFitsGoodFilesAndNotBadOnes(t *testing.T) {
 		"model: {}", "models: {m: {encoding: xml}}", "models: {m: {buffer: {drop: oldest}}}", "fleets: {f: {count: 5}}",
 		"fleets: {f: {count: -5, model: m}}", "fleets: {f: {count: 5, model: m, every: often}}", "targets: {t: {kind: cloud}}",
 		"fleets: {f: {count: 5, model: m, retry: eager}}", "models: {m: {signals: {a: {unit: V}}}}", "targets: {t: {kind: external, mqtt: []}}",
-		"fleets: {f: {count: 5, model: m, qos: 2}}", "fleets: {f: {count: 5, model: m, jitter: 0.1}}",
+		"fleets: {f: {count: 5, model: m, qos: 3}}", "fleets: {f: {count: 5, model: m, client: x}}", "fleets: {f: {count: 5, model: m, commands: {topic: a}}}", "fleets: {f: {count: 5, model: m, jitter: 0.1}}",
 	} {
 		if fits(s, read(text), "") == nil {
 			t.Errorf("the schema accepts %s", text)
@@ -143,7 +143,8 @@ func TestSchemaFitsGoodFilesAndNotBadOnes(t *testing.T) {
 
 // Every field of every form exists in the schema with the type that the reader takes its names from.
 func TestFormsHaveNamedFields(t *testing.T) {
-	for _, form := range []any{fileForm{}, modelForm{}, signalForm{}, bufferForm{}, fleetForm{}, retryForm{}, targetForm{}} {
+	for _, form := range []any{fileForm{}, modelForm{}, signalForm{}, bufferForm{}, fleetForm{}, retryForm{}, targetForm{},
+		securityForm{}, mqttForm{}, willForm{}, subscriptionForm{}, coapForm{}, commandsForm{}} {
 		for _, name := range fieldNames(form) {
 			if name == "" || name == "-" {
 				t.Errorf("a field of %s has no name", reflect.TypeOf(form))

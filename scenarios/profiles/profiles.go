@@ -30,14 +30,16 @@ type File struct {
 type Fleet struct {
 	Count    int
 	Model    string // a model of the same file or a built-in one
-	Protocol string // "MQTT 3.1.1", "MQTT 5" or "CoAP"
+	Protocol string // "MQTT 3.1.1", "MQTT 5 over TLS", "CoAP" ...
 	QoS      *byte
 	Every    sim.Duration
 	Topic    string
 	Jitter   float64 // 0..1
 	Session  sim.Duration
 	Retry    *sim.Retry
-	Origin   string // "building.yaml:12"
+	Binding  sim.Binding // Client, Security, MQTT, KeepAlive, Inflight, CoAP and Commands
+	Said     []string    // which of "client", "security", "mqtt", "coap" and "commands" were, sorted
+	Origin   string      // "building.yaml:12"
 }
 
 // Error is one thing that is wrong in a profile file.

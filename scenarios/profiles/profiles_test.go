@@ -75,7 +75,7 @@ func TestLoad(t *testing.T) {
 		},
 		Targets: map[string]sim.TargetSpec{
 			"lab": {Kind: sim.TargetExternal, Origin: "lab/p.yaml:4", Endpoints: sim.Endpoints{
-				MQTT: []string{"10.0.0.5:1883", "[::1]:1883", "b.example:2883"}, CoAP: []string{"10.0.0.6:5683"}}},
+				sim.SchemeMQTT: {"10.0.0.5:1883", "[::1]:1883", "b.example:2883"}, sim.SchemeCoAP: {"10.0.0.6:5683"}}},
 			"box": {Kind: sim.TargetContainer, Name: "mosquitto", Version: "2.0.22", Origin: "lab/p.yaml:8"},
 			"own": {Kind: sim.TargetEmbedded, Origin: "lab/p.yaml:9"},
 		},
@@ -165,6 +165,10 @@ func TestParseSignal(t *testing.T) {
 	if _, err := ParseSignal(strings.Repeat("x ", 1<<20), nil); err == nil || len(err.Error()) > 1000 {
 		t.Error("a page of text makes a page of error")
 	}
+	wide := func(string) ([]byte, error) { return []byte(strings.Repeat(",", 1<<12)), nil }
+	if _, err := ParseSignal("column a of b.csv", wide); err == nil || !strings.HasSuffix(err.Error(), `"", "", and 4077 more`) {
+		t.Errorf("a column that many others hide: %v", err)
+	}
 }
 
 func TestWords(t *testing.T) {
@@ -210,11 +214,12 @@ func FuzzParseSignal(f *testing.F) {
 		f.Add(form.example, "temperature,a\n1,2\n")
 		f.Add(form.words+" "+form.tail, "")
 	}
+	f.Add("column a of b", strings.Repeat(",", 1<<13))
 	f.Add(`column "a b" of x`, "\ufeff\"a b\"\n\"1\n\"\n")
 	f.Fuzz(func(t *testing.T, text, data string) {
 		s, err := ParseSignal(text, func(string) ([]byte, error) { return []byte(data), nil })
 		if err != nil {
-			if len(err.Error()) > 5000+2*len(data)+2*len(text) {
+			if len(err.Error()) > 20_000+len(text) { // 20 clipped names, of which a byte may become four; the file's name is whole
 				t.Fatalf("an error of %d bytes", len(err.Error()))
 			}
 			return

@@ -141,7 +141,7 @@ func (f *form) signal(values map[string]string, readFile func(string) ([]byte, e
 		}
 		v, err := strconv.ParseFloat(text, 64)
 		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-			return s, fmt.Errorf("%q is not a number: write it like %q", text, f.example)
+			return s, fmt.Errorf("%q is not a number: write it like %q", clip(text), f.example)
 		}
 		*field.v = v
 	}
@@ -152,7 +152,8 @@ func (f *form) signal(values map[string]string, readFile func(string) ([]byte, e
 		}
 	}
 	if _, ok := values["max"]; ok && s.Min >= s.Max {
-		return s, fmt.Errorf("nothing lies between %s and %s: the smaller number comes first", values["min"], values["max"])
+		return s, fmt.Errorf("nothing lies between %s and %s: the smaller number comes first",
+			clip(values["min"]), clip(values["max"]))
 	}
 	return s, signal.Check(&s)
 }
@@ -176,19 +177,17 @@ func readColumn(file, column string, readFile func(string) ([]byte, error)) ([]f
 		return nil, csvError(file, err)
 	}
 	at := -1
-	var quoted []string
 	for i, name := range header {
 		name = strings.TrimSpace(name)
 		if name == column {
 			if at >= 0 {
-				return nil, fmt.Errorf("%s:1: two columns are called %q: give each its own name", file, column)
+				return nil, fmt.Errorf("%s:1: two columns are called %q: give each its own name", file, clip(column))
 			}
 			at = i
 		}
-		quoted = append(quoted, strconv.Quote(name))
 	}
 	if at < 0 {
-		return nil, fmt.Errorf("%s:1: no column %q: there are %s", file, column, strings.Join(quoted, ", "))
+		return nil, fmt.Errorf("%s:1: no column %q: there are %s", file, clip(column), columns(header))
 	}
 	var values []float64
 	for {
@@ -204,13 +203,26 @@ func readColumn(file, column string, readFile func(string) ([]byte, error)) ([]f
 		line, _ := c.FieldPos(at)
 		v, err := strconv.ParseFloat(strings.TrimSpace(row[at]), 64)
 		if err != nil || !(math.Abs(v) <= signal.Limit) {
-			return nil, fmt.Errorf("%s:%d: %q in column %q is not a number: write it like 21.5", file, line, clip(row[at]), column)
+			return nil, fmt.Errorf("%s:%d: %q in column %q is not a number: write it like 21.5", file, line, clip(row[at]), clip(column))
 		}
 		if len(values) == maxRows {
 			return nil, fmt.Errorf("%s:%d: too many rows: at most %d", file, line, maxRows)
 		}
 		values = append(values, v)
 	}
+}
+
+// columns names the columns of a header, as many as a reader looks through.
+func columns(header []string) string {
+	const most = 20
+	var quoted []string
+	for _, name := range header[:min(len(header), most)] {
+		quoted = append(quoted, strconv.Quote(clip(strings.TrimSpace(name))))
+	}
+	if more := len(header) - most; more > 0 {
+		quoted = append(quoted, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(quoted, ", ")
 }
 
 // csvError says what the CSV reader found.

@@ -29,14 +29,14 @@ func ParseDuration(text string) (time.Duration, error) {
 			return time.Duration(d), nil
 		}
 	}
-	return 0, fmt.Errorf("%q is not a duration: write it like 250ms, 30s, 1m30s or 7d", text)
+	return 0, fmt.Errorf("%q is not a duration: write it like 250ms, 30s, 1m30s or 7d", clip(text))
 }
 
 // positive reads a duration above 0.
 func positive(text string) (sim.Duration, error) {
 	d, err := ParseDuration(text)
 	if err == nil && d <= 0 {
-		err = fmt.Errorf("%q is not above 0: write it like 250ms, 30s, 1m30s or 7d", text)
+		err = fmt.Errorf("%q is not above 0: write it like 250ms, 30s, 1m30s or 7d", clip(text))
 	}
 	return sim.Duration(d), err
 }
@@ -45,7 +45,7 @@ func positive(text string) (sim.Duration, error) {
 func atLeastZero(text string) (sim.Duration, error) {
 	d, err := ParseDuration(text)
 	if err == nil && d < 0 {
-		err = fmt.Errorf("%q is negative: write it like 0s, 30s, 1m30s or 7d", text)
+		err = fmt.Errorf("%q is negative: write it like 0s, 30s, 1m30s or 7d", clip(text))
 	}
 	return sim.Duration(d), err
 }
@@ -54,18 +54,18 @@ func atLeastZero(text string) (sim.Duration, error) {
 func ParseCount(text string) (int, error) {
 	m := regexp.MustCompile(`^(\d+|\d{1,3}(?:[,_]\d{3})+|\d+\.\d+)([kM]?)$`).FindStringSubmatch(text)
 	if strings.HasPrefix(text, "-") {
-		return 0, fmt.Errorf("%q is negative: write it like 250, 12,000, 250k or 1.2M", text)
+		return 0, fmt.Errorf("%q is negative: write it like 250, 12,000, 250k or 1.2M", clip(text))
 	}
 	if m == nil {
-		return 0, fmt.Errorf("%q is not a count: write it like 250, 12,000, 250k or 1.2M", text)
+		return 0, fmt.Errorf("%q is not a count: write it like 250, 12,000, 250k or 1.2M", clip(text))
 	}
 	n, err := strconv.ParseFloat(strings.NewReplacer(",", "", "_", "").Replace(m[1]), 64)
 	n = math.Round(n*map[string]float64{"": 1, "k": 1e3, "M": 1e6}[m[2]]*1e3) / 1e3 // 1.2M is not 1199999.9999
 	switch {
 	case err != nil || n > maxCount:
-		return 0, fmt.Errorf("%q is too many: at most %d", text, maxCount)
+		return 0, fmt.Errorf("%q is too many: at most %d", clip(text), maxCount)
 	case n != math.Trunc(n):
-		return 0, fmt.Errorf("%q is not a whole number: write it like 250, 12,000, 250k or 1.2M", text)
+		return 0, fmt.Errorf("%q is not a whole number: write it like 250, 12,000, 250k or 1.2M", clip(text))
 	}
 	return int(n), nil
 }
@@ -75,7 +75,7 @@ func ParsePercent(text string) (float64, error) {
 	number, ok := strings.CutSuffix(strings.TrimSpace(text), "%")
 	v, err := strconv.ParseFloat(strings.TrimSpace(number)+"e-2", 64) // dividing would make 99.99% 0.9998999...
 	if !ok || err != nil || !(v >= 0 && v <= 1) {
-		return 0, fmt.Errorf("%q is not a percentage: write it like 10%%, from 0%% to 100%%", text)
+		return 0, fmt.Errorf("%q is not a percentage: write it like 10%%, from 0%% to 100%%", clip(text))
 	}
 	return v, nil
 }
@@ -87,10 +87,21 @@ func ParseProtocol(text string) (string, error) {
 			return p, nil
 		}
 	}
-	return "", fmt.Errorf("unknown protocol %q: there are %s", text, strings.Join(protocols(), ", "))
+	return "", fmt.Errorf("unknown protocol %q: there are %s", clip(text), strings.Join(protocols(), ", "))
 }
 
-func protocols() []string { return []string{"MQTT 3.1.1", "MQTT 5", "CoAP"} }
+func protocols() []string {
+	list := []string{"MQTT 3.1.1", "MQTT 5", "CoAP"}
+	for _, mqtt := range list[:2] {
+		for _, over := range []string{"TLS", "WebSocket", "secure WebSocket"} {
+			list = append(list, mqtt+" over "+over)
+		}
+	}
+	for _, over := range []string{"DTLS", "TCP", "TLS"} {
+		list = append(list, "CoAP over "+over)
+	}
+	return list
+}
 
 func parseQoS(text string) (byte, error) {
 	switch text {
@@ -99,9 +110,9 @@ func parseQoS(text string) (byte, error) {
 	case "1", "QoS 1":
 		return 1, nil
 	case "2", "QoS 2":
-		return 0, errors.New("QoS 2 is not supported: there are 0 and 1")
+		return 2, nil
 	}
-	return 0, fmt.Errorf("%q is not a quality of service: there are 0 and 1", text)
+	return 0, fmt.Errorf("%q is not a quality of service: there are 0, 1 and 2", clip(text))
 }
 
 // parseTopic checks an MQTT topic name, or CoAP path, with its placeholders.
@@ -113,9 +124,9 @@ func parseTopic(text string) (string, error) {
 	case len(text) > 1000:
 		return "", errors.New("a topic of more than 1000 bytes: write it like sites/{fleet}/{id}")
 	case strings.ContainsAny(rest, "{}"):
-		return "", fmt.Errorf("unknown placeholder in topic %q: there are {id} and {fleet}", text)
+		return "", fmt.Errorf("unknown placeholder in topic %q: there are {id} and {fleet}", clip(text))
 	case strings.ContainsAny(rest, "+#\x00"):
-		return "", fmt.Errorf("topic %q has a wildcard: devices publish to names without + and #", text)
+		return "", fmt.Errorf("topic %q has a wildcard: devices publish to names without + and #", clip(text))
 	}
 	return text, nil
 }
@@ -124,25 +135,32 @@ func parseTopic(text string) (string, error) {
 // identifiers and topics.
 func parseName(name string) error {
 	if !regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`).MatchString(name) {
-		return fmt.Errorf("%q is no name: use up to 64 letters, digits and . _ -, a letter or digit first", name)
+		return fmt.Errorf("%q is no name: use up to 64 letters, digits and . _ -, a letter or digit first", clip(name))
 	}
 	return nil
 }
 
-// parseAddress reads host:port, with or without the channel's scheme, which also knows the port.
-func parseAddress(channel sim.Channel) func(string) (string, error) {
+// parseAddress reads host:port, with or without the scheme, which also knows the port; for WebSocket a
+// path may follow.
+func parseAddress(scheme sim.Scheme) func(string) (string, error) {
 	return func(text string) (string, error) {
-		port := map[sim.Channel]string{sim.ChannelMQTT: "1883", sim.ChannelCoAP: "5683"}[channel]
-		wrong := fmt.Errorf("%q is not an address: write it like 10.0.0.5:%s or %s://10.0.0.5", text, port, channel)
-		rest, scheme := strings.CutPrefix(text, string(channel)+"://")
+		port := scheme.Port()
+		wrong := fmt.Errorf("%q is not an address: write it like 10.0.0.5:%s or %s://10.0.0.5", clip(text), port, scheme)
+		rest, named := strings.CutPrefix(text, string(scheme)+"://")
+		path := ""
+		if t := scheme.Transport(); t == sim.TransportWS || t == sim.TransportWSS {
+			if i := strings.IndexByte(rest, '/'); i >= 0 {
+				rest, path = rest[:i], strings.TrimSuffix(rest[i:], "/")
+			}
+		}
 		host, p, err := net.SplitHostPort(rest)
-		if err != nil && scheme && (!strings.Contains(rest, ":") || strings.HasSuffix(rest, "]")) {
+		if err != nil && named && (!strings.Contains(rest, ":") || strings.HasSuffix(rest, "]")) {
 			host, p, err = net.SplitHostPort(rest + ":" + port)
 		}
 		n, numberErr := strconv.ParseUint(p, 10, 16)
-		if err != nil || numberErr != nil || n == 0 || host == "" || strings.ContainsAny(host, "/ @?#") {
+		if err != nil || numberErr != nil || n == 0 || host == "" || strings.ContainsAny(host, "/ @?#") || strings.ContainsAny(path, " ?#") {
 			return "", wrong
 		}
-		return net.JoinHostPort(host, p), nil
+		return net.JoinHostPort(host, p) + path, nil
 	}
 }

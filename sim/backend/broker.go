@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,52 +12,134 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/journal"
+	"github.com/myriad-iot/myriad/sim/link"
 )
 
 // Broker is an MQTT 3.1.1 and 5 broker that lets everybody in. It keeps nothing on disk: sessions
 // and retained messages live as long as it does.
 type Broker struct {
+	doors []door
+	hook  *brokerHook
+	log   *slog.Logger
+}
+
+// door is one way into the broker. enter makes what mochi shall talk to of a connection; nil leaves
+// it as it is.
+type door struct {
+	scheme   sim.Scheme
 	listener net.Listener
-	hook     *brokerHook
-	log      *slog.Logger
+	enter    func(net.Conn) (net.Conn, error)
 }
 
 // NewBroker listens on address; port 0 takes a free port outside the ephemeral range. Each stamped
 // message is written to records, which may be nil, before it is acknowledged. log may be nil.
 func NewBroker(address string, records io.Writer, log *slog.Logger) (*Broker, error) {
-	return newBroker(address, journal.NewWriter(records, 0), log)
+	return newBroker(&Options{MQTT: address, Log: log}, journal.NewWriter(records, 0))
 }
 
-func newBroker(address string, j *journal.Writer, log *slog.Logger) (*Broker, error) {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
+// newBroker listens wherever o wants MQTT.
+func newBroker(o *Options, j *journal.Writer) (*Broker, error) {
+	b := &Broker{log: o.Log}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
 	}
-	l, err := listenFixed(address, listenTCP)
-	if err != nil {
-		return nil, fmt.Errorf("broker: %w", err)
+	b.hook = &brokerHook{journal: j, log: b.log}
+	for _, scheme := range sim.Schemes() {
+		address := o.address(scheme)
+		if scheme.Channel() != sim.ChannelMQTT || address == "" {
+			continue
+		}
+		d, err := open(scheme, address, o)
+		if err != nil {
+			b.shut()
+			return nil, fmt.Errorf("broker: %s: %w", scheme, err)
+		}
+		b.doors = append(b.doors, d)
 	}
-	return &Broker{listener: l, hook: &brokerHook{journal: j, log: log}, log: log}, nil
+	return b, nil
 }
 
-// Addr is the address that the broker listens on.
-func (b *Broker) Addr() string { return b.listener.Addr().String() }
+// open listens on address.
+func open(scheme sim.Scheme, address string, o *Options) (door, error) {
+	d := door{scheme: scheme}
+	if t := scheme.Transport(); t != sim.TransportPlain {
+		var secure *tls.Config
+		if t.Secured() {
+			var err error
+			if secure, err = o.Identity.config(); err != nil {
+				return d, err
+			}
+		}
+		d.enter = entrance(secure, t == sim.TransportWS || t == sim.TransportWSS)
+	}
+	var err error
+	d.listener, err = listenFixed(address, listenTCP)
+	return d, err
+}
+
+// entrance makes TLS of a connection unless secure is nil, and WebSocket of that if web is set.
+// The connection's deadlines bound it.
+func entrance(secure *tls.Config, web bool) func(net.Conn) (net.Conn, error) {
+	var upgrader link.Upgrader
+	return func(c net.Conn) (net.Conn, error) {
+		if secure != nil {
+			s := tls.Server(c, secure)
+			if err := s.Handshake(); err != nil {
+				return nil, err
+			}
+			c = s
+		}
+		if web {
+			return upgrader.Accept(c)
+		}
+		return c, nil
+	}
+}
+
+// Addr is the address that the broker listens on for plain MQTT.
+func (b *Broker) Addr() string {
+	if list := b.endpoints()[sim.SchemeMQTT]; len(list) > 0 {
+		return list[0]
+	}
+	return ""
+}
+
+// endpoints are the addresses that the broker listens on.
+func (b *Broker) endpoints() sim.Endpoints {
+	at := make(sim.Endpoints)
+	for _, d := range b.doors {
+		at[d.scheme] = []string{d.listener.Addr().String()}
+	}
+	return at
+}
+
+// shut closes what listens.
+func (b *Broker) shut() {
+	for _, d := range b.doors {
+		_ = d.listener.Close()
+	}
+}
 
 // Run serves until ctx ends; then it disconnects all clients and returns nil. It returns an error
 // when the journal fails, since then nothing could be acknowledged. It must be called once.
 func (b *Broker) Run(ctx context.Context) error {
-	l := newTCPListener(b.listener, b.log)
 	server := mochi.New(brokerOptions(b.log))
 	if err := server.AddHook(b.hook, nil); err != nil {
-		_ = b.listener.Close()
+		b.shut()
 		return fmt.Errorf("broker: %w", err)
 	}
-	if err := server.AddListener(l); err != nil {
-		_ = b.listener.Close()
-		return fmt.Errorf("broker: %w", err)
+	listeners := make([]*tcpListener, len(b.doors))
+	for i, d := range b.doors {
+		listeners[i] = newTCPListener(d, b.log)
+		if err := server.AddListener(listeners[i]); err != nil {
+			b.shut()
+			return fmt.Errorf("broker: %w", err)
+		}
 	}
 	if err := server.Serve(); err != nil {
-		_ = b.listener.Close()
+		b.shut()
 		return fmt.Errorf("broker: %w", err)
 	}
 	var err error
@@ -68,7 +151,9 @@ func (b *Broker) Run(ctx context.Context) error {
 	if e := server.Close(); e != nil && err == nil {
 		err = fmt.Errorf("broker: %w", e)
 	}
-	l.wait()
+	for _, l := range listeners {
+		l.wait()
+	}
 	return err
 }
 

@@ -122,7 +122,7 @@ func TestBrokerAcknowledgesNothingWithoutItsJournal(t *testing.T) {
 		served <- Serve(t.Context(), Options{MQTT: "127.0.0.1:0", CoAP: "127.0.0.1:0"}, w,
 			func(at sim.Endpoints) { ready <- at })
 	}()
-	c := mustDial(t, (<-ready).MQTT[0], "d")
+	c := mustDial(t, (<-ready)[sim.SchemeMQTT][0], "d")
 	if err := c.acked("a", []byte("not stamped"), 1); err != nil {
 		t.Errorf("unstamped: %v", err)
 	}
@@ -170,7 +170,7 @@ func TestBrokerOutOfDescriptors(t *testing.T) {
 
 	conns := make([]net.Conn, 2*limit) // the kernel accepts them all
 	for i := range conns {
-		if conns[i], err = net.Dial("tcp", at.MQTT[0]); err != nil {
+		if conns[i], err = net.Dial("tcp", at[sim.SchemeMQTT][0]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -182,7 +182,7 @@ func TestBrokerOutOfDescriptors(t *testing.T) {
 	for _, c := range conns {
 		_ = c.Close()
 	}
-	c := mustDial(t, at.MQTT[0], "after the drought")
+	c := mustDial(t, at[sim.SchemeMQTT][0], "after the drought")
 	if err := c.acked("a", []byte("b"), 1); err != nil {
 		t.Error(err)
 	}
@@ -255,7 +255,7 @@ func TestTargetWithManyClients(t *testing.T) {
 	empty := rss(pids)
 	conns := make([]*client311, clients)
 	for i := range conns {
-		conns[i] = mustDial(t, at.MQTT[i%2], "c"+strconv.Itoa(i))
+		conns[i] = mustDial(t, at[sim.SchemeMQTT][i%2], "c"+strconv.Itoa(i))
 	}
 	idle := rss(pids)
 	for round := range rounds {

@@ -19,7 +19,8 @@ import (
 	"github.com/plgd-dev/go-coap/v3/options"
 	"github.com/plgd-dev/go-coap/v3/options/config"
 	"github.com/plgd-dev/go-coap/v3/udp"
-	"github.com/plgd-dev/go-coap/v3/udp/client"
+	udpclient "github.com/plgd-dev/go-coap/v3/udp/client"
+	"github.com/plgd-dev/go-coap/v3/udp/coder"
 
 	"github.com/myriad-iot/myriad/sim/journal"
 )
@@ -37,9 +38,11 @@ const (
 	links = `</>;if="telemetry";ct="0 50 60 110 112"` // RFC 6690
 )
 
-// CoAPServer is a CoAP server (RFC 7252, UDP) that accepts telemetry: POST and PUT on any path are
-// answered 2.04, GET /.well-known/core tells so. A payload has to fit in one datagram: block-wise
-// transfer (RFC 7959) is answered 4.02, as a server must that does not know the option.
+// CoAPServer is a CoAP server (RFC 7252 over UDP or DTLS, RFC 8323 over TCP or TLS) that accepts telemetry:
+// POST, PUT, FETCH, PATCH and iPATCH on any path are answered 2.04, GET /.well-known/core tells so. What is
+// PUT can be read, in blocks where it is long (RFC 7959), and observed (RFC 7641), over whichever transport:
+// any path can be, also one that nothing was put to yet. Payloads may come in blocks and count once, when
+// they are whole.
 //
 // go-coap reads, decodes, keeps apart and answers the peers. What it makes of message types is not
 // used: it answers a ping with an ACK and a NON with a CON, and it remembers its answer to a NON under
@@ -50,15 +53,21 @@ type CoAPServer struct {
 	journal *journal.Writer
 	log     *slog.Logger
 	memory  memory
+	store   *store // which the servers of other transports share
+	blocks  transfers
+
+	// peer names who speaks on a connection, and send is how it is told something: see client.
+	peer func(cc *udpclient.Conn) string
+	send func(cc *udpclient.Conn) func(m *pool.Message)
 }
 
 // NewCoAPServer binds address; port 0 takes a free port outside the ephemeral range. Each stamped
 // message is written to records, which may be nil, before it is answered. log may be nil.
 func NewCoAPServer(address string, records io.Writer, log *slog.Logger) (*CoAPServer, error) {
-	return newCoAPServer(address, journal.NewWriter(records, 0), log)
+	return newCoAPServer(address, journal.NewWriter(records, 0), log, new(store))
 }
 
-func newCoAPServer(address string, j *journal.Writer, log *slog.Logger) (*CoAPServer, error) {
+func newCoAPServer(address string, j *journal.Writer, log *slog.Logger, held *store) (*CoAPServer, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -73,7 +82,17 @@ func newCoAPServer(address string, j *journal.Writer, log *slog.Logger) (*CoAPSe
 		return nil, fmt.Errorf("coap server: %w", err)
 	}
 	enlarge(conn, socketBuffer)
-	return &CoAPServer{conn: conn, journal: j, log: log}, nil
+	s := &CoAPServer{conn: conn, journal: j, log: log, store: held}
+	s.peer = func(cc *udpclient.Conn) string { return cc.RemoteAddr().String() }
+	s.send = func(cc *udpclient.Conn) func(m *pool.Message) {
+		to := cc.RemoteAddr() // and not go-coap's connection, which ends when a peer is silent for a minute
+		return func(m *pool.Message) {
+			if datagram, err := m.MarshalWithEncoder(coder.DefaultCoder); err == nil { // it always fits
+				_, _ = conn.WriteTo(datagram, to) // lost: it is repeated
+			}
+		}
+	}
+	return s, nil
 }
 
 // Addr is the address that the server is bound to.
@@ -88,12 +107,13 @@ func (s *CoAPServer) Run(ctx context.Context) error {
 	srv := udp.NewServer(
 		options.WithRequestMonitor(pong),
 		options.WithProcessReceivedMessageFunc(s.process),
-		options.WithInactivityMonitor(peerIdle, func(cc *client.Conn) { _ = cc.Close() }),
+		options.WithInactivityMonitor(peerIdle, func(cc *udpclient.Conn) { _ = cc.Close() }),
 		options.WithPeriodicRunner(func(f func(now time.Time) bool) {
 			go func() {
 				defer close(swept)
 				every(sweeping, sweep, func(now time.Time) bool {
 					s.memory.forget(now)
+					s.blocks.forget(now)
 					return f(now)
 				})
 			}()
@@ -103,6 +123,11 @@ func (s *CoAPServer) Run(ctx context.Context) error {
 		options.WithBlockwise(false, blockwise.SZX1024, 0),
 		options.WithErrors(func(err error) { s.log.Debug("coap", "err", err) }),
 	)
+	repeated := make(chan struct{})
+	go func() {
+		defer close(repeated)
+		every(sweeping, notifyTick, func(now time.Time) bool { s.store.repeat(now); return true })
+	}()
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(coapnet.NewUDPConn("udp", s.conn)) }()
 
@@ -124,6 +149,7 @@ func (s *CoAPServer) Run(ctx context.Context) error {
 	}
 	stop()
 	<-swept
+	<-repeated
 	if err != nil {
 		return fmt.Errorf("coap server: %w", err)
 	}
@@ -148,7 +174,7 @@ func every(ctx context.Context, d time.Duration, f func(now time.Time) bool) {
 
 // pong answers a ping (an empty CON) with RST, RFC 7252 section 4.3. It runs in the goroutine that
 // reads the socket.
-func pong(cc *client.Conn, r *pool.Message) (drop bool, err error) {
+func pong(cc *udpclient.Conn, r *pool.Message) (drop bool, err error) {
 	if r.Type() != message.Confirmable || r.Code() != codes.Empty {
 		return false, nil
 	}
@@ -162,15 +188,16 @@ func pong(cc *client.Conn, r *pool.Message) (drop bool, err error) {
 }
 
 // process is called for one message of a peer at a time, in the peer's own goroutine.
-func (s *CoAPServer) process(r *pool.Message, cc *client.Conn, _ config.HandlerFunc[*client.Conn]) {
+func (s *CoAPServer) process(r *pool.Message, cc *udpclient.Conn, _ config.HandlerFunc[*udpclient.Conn]) {
 	cc.ProcessReceivedMessageWithHandler(r, s.respond)
 }
 
 // respond answers r; nothing is sent if it leaves w alone.
-func (s *CoAPServer) respond(w *responsewriter.ResponseWriter[*client.Conn], r *pool.Message) {
+func (s *CoAPServer) respond(w *responsewriter.ResponseWriter[*udpclient.Conn], r *pool.Message) {
 	kind := r.Type()
 	if kind != message.Confirmable && kind != message.NonConfirmable {
-		return // the server asks nobody anything
+		s.store.answered(s.peer(w.Conn()), r.MessageID(), kind == message.Reset)
+		return
 	}
 	if r.Code() == codes.Empty || r.Code() >= 1<<5 { // a response; requests are of class 0
 		if kind == message.Confirmable { // RFC 7252 section 4.2: reject
@@ -178,19 +205,21 @@ func (s *CoAPServer) respond(w *responsewriter.ResponseWriter[*client.Conn], r *
 		}
 		return
 	}
-	var code codes.Code
-	var body io.ReadSeeker
-	peer := s.memory.peer(w.Conn().RemoteAddr())
-	peer.once(r.MessageID(), kind, func() codes.Code { return s.accept(r) }, &code)
-	if code == codes.Content {
-		body = strings.NewReader(links)
-	}
+	code, body := s.handle(w, r)
 	if err := w.SetResponse(code, message.AppLinkFormat, body); err != nil {
 		// RFC 7967: the client wants no response, but a CON is acknowledged all the same.
 		if kind == message.Confirmable {
 			s.seal(w, message.Acknowledgement, r.MessageID())
 		}
 		return
+	}
+	if v, err := r.GetOptionUint32(message.Block1); err == nil && r.Code() != codes.GET {
+		w.Message().SetOptionUint32(message.Block1, v) // what is acknowledged, or was refused
+	}
+	if r.Code() == codes.GET && body == nil {
+		if path, err := r.Path(); err == nil {
+			w.Message().SetCode(s.store.get(w.Message(), r, client{name: s.peer(w.Conn()), send: s.send(w.Conn())}, path))
+		}
 	}
 	if kind == message.Confirmable {
 		w.Message().SetType(message.Acknowledgement)
@@ -202,33 +231,71 @@ func (s *CoAPServer) respond(w *responsewriter.ResponseWriter[*client.Conn], r *
 }
 
 // seal makes w an empty message.
-func (s *CoAPServer) seal(w *responsewriter.ResponseWriter[*client.Conn], kind message.Type, id int32) {
+func (s *CoAPServer) seal(w *responsewriter.ResponseWriter[*udpclient.Conn], kind message.Type, id int32) {
 	w.Message().SetCode(codes.Empty)
 	w.Message().SetToken(nil)
 	w.Message().SetType(kind)
 	w.Message().SetMessageID(id)
 }
 
-// accept carries out the request r, which was not seen before, and returns the response's code.
-func (s *CoAPServer) accept(r *pool.Message) codes.Code {
-	if r.HasOption(message.Block1) {
-		return codes.BadOption
+// handle carries out r, unless it is a copy, and returns the response's code and what discovery says.
+// A GET is answered from the store by the caller.
+func (s *CoAPServer) handle(w *responsewriter.ResponseWriter[*udpclient.Conn], r *pool.Message) (code codes.Code, body io.ReadSeeker) {
+	if r.Code() == codes.GET {
+		return read(r)
 	}
-	switch r.Code() {
-	case codes.POST, codes.PUT:
-		payload, err := r.ReadBody()
-		if err != nil {
-			return codes.BadRequest
-		}
-		if err := s.journal.Note(payload); err != nil {
-			return codes.ServiceUnavailable
-		}
-		return codes.Changed
-	case codes.GET:
-		if path, err := r.Path(); err == nil && path == "/.well-known/core" {
-			return codes.Content
-		}
-		return codes.NotFound
-	}
-	return codes.MethodNotAllowed
+	from := s.peer(w.Conn())
+	s.memory.peer(from).once(r.MessageID(), r.Type(), func() codes.Code { return s.accept(r, from, 6) }, &code)
+	return code, nil
 }
+
+// read says what a GET is answered with but for what the store has of its path.
+func read(r *pool.Message) (code codes.Code, body io.ReadSeeker) {
+	path, err := r.Path()
+	switch {
+	case err == nil && path == "/.well-known/core":
+		return codes.Content, strings.NewReader(links)
+	case err != nil: // the root
+		return codes.NotFound, nil
+	}
+	return codes.Content, nil
+}
+
+// accept carries out the request r, which was not seen before, and returns the response's code. Blocks are
+// of szx at most.
+func (s *CoAPServer) accept(r *pool.Message, peer string, szx uint32) codes.Code {
+	switch r.Code() {
+	case codes.POST, codes.PUT, codeFETCH, codePATCH, codeIPATCH:
+	default:
+		return codes.MethodNotAllowed
+	}
+	payload, err := r.ReadBody()
+	if err != nil {
+		return codes.BadRequest
+	}
+	path, _ := r.Path() // an error is the root
+	if v, err := r.GetOptionUint32(message.Block1); err == nil {
+		var code codes.Code
+		if payload, code = s.blocks.add(r, peer, path, v, szx, payload); code != 0 {
+			return code
+		}
+	}
+	if err := s.journal.Note(payload); err != nil {
+		return codes.ServiceUnavailable
+	}
+	if r.Code() == codes.PUT {
+		format, err := r.ContentFormat()
+		if err != nil {
+			format = message.AppOctets
+		}
+		return s.store.put(path, payload, format)
+	}
+	return codes.Changed
+}
+
+// Methods of RFC 8132, which the codec does not name.
+const (
+	codeFETCH  codes.Code = 5
+	codePATCH  codes.Code = 6
+	codeIPATCH codes.Code = 7
+)

@@ -12,6 +12,8 @@ import (
 	"github.com/plgd-dev/go-coap/v3/message"
 	"github.com/plgd-dev/go-coap/v3/message/codes"
 	"github.com/plgd-dev/go-coap/v3/udp/coder"
+
+	"github.com/myriad-iot/myriad/sim"
 )
 
 func coapDial(t *testing.T, address string) net.Conn {
@@ -54,7 +56,7 @@ func exchange(t *testing.T, c net.Conn, datagram []byte, within time.Duration) [
 
 func TestCoAPServerAnswers(t *testing.T) {
 	at := inProcess(t, Options{CoAP: "127.0.0.1:0"}, nil)
-	c := coapDial(t, at.CoAP[0])
+	c := coapDial(t, at[sim.SchemeCoAP][0])
 	path := func(segments ...string) (o message.Options) {
 		for _, s := range segments {
 			o = append(o, message.Option{ID: message.URIPath, Value: []byte(s)})
@@ -75,11 +77,11 @@ func TestCoAPServerAnswers(t *testing.T) {
 		{"empty POST", message.Message{Type: con, Code: codes.POST}, ack, codes.Changed, ""},
 		{"NON POST", message.Message{Type: non, Code: codes.POST, Payload: []byte("x")}, non, codes.Changed, ""},
 		{"discovery", message.Message{Type: con, Code: codes.GET, Options: path(".well-known", "core")}, ack, codes.Content, links},
-		{"GET", message.Message{Type: con, Code: codes.GET, Options: path("a")}, ack, codes.NotFound, ""},
+		{"GET", message.Message{Type: con, Code: codes.GET, Options: path("nowhere")}, ack, codes.NotFound, ""},
 		{"DELETE", message.Message{Type: con, Code: codes.DELETE, Options: path("a")}, ack, codes.MethodNotAllowed, ""},
-		{"FETCH", message.Message{Type: con, Code: 5, Options: path("a")}, ack, codes.MethodNotAllowed, ""},
-		{"block-wise", message.Message{Type: con, Code: codes.POST, Options: message.Options{{ID: message.Block1, Value: []byte{8}}},
-			Payload: []byte("x")}, ack, codes.BadOption, ""},
+		{"FETCH", message.Message{Type: con, Code: 5, Options: path("a")}, ack, codes.Changed, ""},
+		{"a first block that is too short", message.Message{Type: con, Code: codes.POST, Options: message.Options{{ID: message.Block1, Value: []byte{8}}},
+			Payload: []byte("x")}, ack, codes.BadRequest, ""},
 	}
 	for i, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -119,7 +121,7 @@ func TestCoAPServerRecordsOnce(t *testing.T) {
 	tg := &Target{CoAP: true}
 	tg.Journal(log, clock)
 	at := target(t, tg)
-	c := coapDial(t, at.CoAP[0])
+	c := coapDial(t, at[sim.SchemeCoAP][0])
 	h, _ := tg.Handle(ServiceCoAP)
 	for i, kind := range []message.Type{message.Confirmable, message.NonConfirmable} {
 		s := stamp(i, 5)
@@ -162,7 +164,7 @@ func TestCoAPServerFreeze(t *testing.T) {
 	}
 	pid := children(tg)[0]
 	eventually(t, "frozen", func() bool { return state(pid) == 'T' })
-	c := coapDial(t, at.CoAP[0])
+	c := coapDial(t, at[sim.SchemeCoAP][0])
 	if reply := exchange(t, c, []byte{0x40, 0, 0, 1}, 200*time.Millisecond); reply != nil {
 		t.Errorf("a frozen server answered %x", reply)
 	}

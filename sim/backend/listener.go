@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/listeners"
+
+	"github.com/myriad-iot/myriad/sim"
 )
 
 const (
@@ -28,7 +30,9 @@ const (
 // accepted, also those that never sent CONNECT. It implements listeners.Listener.
 type tcpListener struct {
 	net.Listener
-	log *slog.Logger
+	scheme sim.Scheme
+	enter  func(net.Conn) (net.Conn, error) // nil: connections are MQTT as they come
+	log    *slog.Logger
 
 	mu    sync.Mutex
 	conns map[net.Conn]struct{} // nil once closed
@@ -40,14 +44,16 @@ func listenTCP(address string) (net.Listener, error) {
 	return lc.Listen(context.Background(), "tcp", address)
 }
 
-func newTCPListener(l net.Listener, log *slog.Logger) *tcpListener {
-	t := &tcpListener{Listener: l, log: log, conns: make(map[net.Conn]struct{})}
+func newTCPListener(d door, log *slog.Logger) *tcpListener {
+	t := &tcpListener{
+		Listener: d.listener, scheme: d.scheme, enter: d.enter, log: log, conns: make(map[net.Conn]struct{}),
+	}
 	t.wg.Add(1) // Serve, which mochi starts in a goroutine of its own
 	return t
 }
 
-func (t *tcpListener) ID() string              { return "tcp" }
-func (t *tcpListener) Protocol() string        { return "tcp" }
+func (t *tcpListener) ID() string              { return string(t.scheme) }
+func (t *tcpListener) Protocol() string        { return string(t.scheme) }
 func (t *tcpListener) Address() string         { return t.Addr().String() }
 func (t *tcpListener) Init(*slog.Logger) error { return nil }
 
@@ -83,9 +89,19 @@ func (t *tcpListener) serve(c net.Conn, establish listeners.EstablishFn) {
 	defer t.wg.Done()
 	defer t.remove(c)
 	_ = c.SetDeadline(time.Now().Add(connectDeadline)) // mochi sets its own after CONNECT
-	if err := establish(t.ID(), c); err != nil {
+	err := t.talk(c, establish)
+	if err != nil {
 		t.log.Debug("connection ended", "remote", c.RemoteAddr().String(), "err", err)
 	}
+}
+
+func (t *tcpListener) talk(c net.Conn, establish listeners.EstablishFn) (err error) {
+	if t.enter != nil {
+		if c, err = t.enter(c); err != nil {
+			return err
+		}
+	}
+	return establish(t.ID(), c)
 }
 
 func (t *tcpListener) add(c net.Conn) bool {

@@ -307,7 +307,7 @@ func inProcess(t *testing.T, o Options, journal io.Writer) sim.Endpoints {
 	case err := <-served:
 		served <- nil
 		t.Fatal(err)
-		return sim.Endpoints{}
+		return nil
 	}
 }
 

@@ -1,8 +1,6 @@
 package backend
 
 import (
-	"net"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -22,22 +20,18 @@ const (
 // peer sends. The zero value is ready.
 type memory struct {
 	mu    sync.Mutex
-	peers map[netip.AddrPort]*peer
+	peers map[string]*peer
 }
 
-// peer returns what is known of the peer at a.
-func (m *memory) peer(a net.Addr) *peer {
-	var key netip.AddrPort
-	if u, ok := a.(*net.UDPAddr); ok {
-		key = u.AddrPort()
-	}
+// peer returns what is known of the peer that is called key.
+func (m *memory) peer(key string) *peer {
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := m.peers[key]
 	if p == nil {
 		if m.peers == nil {
-			m.peers = make(map[netip.AddrPort]*peer)
+			m.peers = make(map[string]*peer)
 		}
 		p = &peer{born: now}
 		m.peers[key] = p

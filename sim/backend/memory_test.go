@@ -37,7 +37,7 @@ func TestMemory(t *testing.T) {
 				a := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 5}
 				calls := 0
 				ask := func(a net.Addr, id int32) (code codes.Code) {
-					m.peer(a).once(id, c.kind, func() codes.Code { calls++; return codes.Code(calls) }, &code)
+					m.peer(a.String()).once(id, c.kind, func() codes.Code { calls++; return codes.Code(calls) }, &code)
 					return code
 				}
 				ask(a, 1)

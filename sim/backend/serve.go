@@ -2,19 +2,96 @@ package backend
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"sync"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/identity"
 	"github.com/myriad-iot/myriad/sim/journal"
 )
 
-// Options say which services to run.
+// Options say which services to run: where each scheme is served, "host:port"; port 0 picks one;
+// empty: not at all. The MQTT ones belong to one broker.
 type Options struct {
-	MQTT string       // where the broker listens, "host:port"; port 0 picks one; empty: no broker
-	CoAP string       // where the CoAP server listens, likewise
-	Log  *slog.Logger // nil: nothing is logged
+	MQTT  string
+	MQTTS string
+	WS    string
+	WSS   string
+	CoAP  string
+
+	CoAPS    string
+	CoAPTCP  string
+	CoAPSTCP string
+
+	Identity Identity     // what the secured ones show, and demand
+	Log      *slog.Logger // nil: nothing is logged
+}
+
+// address is where a scheme is to be served.
+func (o *Options) address(s sim.Scheme) string {
+	if at := o.field(s); at != nil {
+		return *at
+	}
+	return ""
+}
+
+// field is the address of a scheme, nil if it is not served here.
+func (o *Options) field(s sim.Scheme) *string {
+	switch s {
+	case sim.SchemeMQTT:
+		return &o.MQTT
+	case sim.SchemeMQTTS:
+		return &o.MQTTS
+	case sim.SchemeWS:
+		return &o.WS
+	case sim.SchemeWSS:
+		return &o.WSS
+	case sim.SchemeCoAP:
+		return &o.CoAP
+	case sim.SchemeCoAPS:
+		return &o.CoAPS
+	case sim.SchemeCoAPTCP:
+		return &o.CoAPTCP
+	case sim.SchemeCoAPSTCP:
+		return &o.CoAPSTCP
+	}
+	return nil
+}
+
+// mqtt reports whether there is a broker.
+func (o *Options) mqtt() bool { return o.MQTT+o.MQTTS+o.WS+o.WSS != "" }
+
+// coap reports whether there is a CoAP server.
+func (o *Options) coap() bool { return o.CoAP+o.CoAPS+o.CoAPTCP+o.CoAPSTCP != "" }
+
+// Identity is who the secured services are: the run's own, which its devices trust.
+type Identity struct {
+	Seed   uint64   `json:"seed"`             // of the run's authority
+	Hosts  []string `json:"hosts,omitempty"`  // names and addresses of the services, beside loopback's
+	Mutual bool     `json:"mutual,omitempty"` // clients must show a certificate of the authority; else they may
+}
+
+// config is the servers' side of TLS.
+func (i *Identity) config() (*tls.Config, error) {
+	authority := &identity.Authority{Seed: i.Seed}
+	certificate, err := authority.Server(i.Hosts...)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := authority.Pool()
+	if err != nil {
+		return nil, err
+	}
+	c := &tls.Config{
+		Certificates: []tls.Certificate{*certificate}, MinVersion: tls.VersionTLS12,
+		ClientCAs: roots, ClientAuth: tls.VerifyClientCertIfGiven,
+	}
+	if i.Mutual {
+		c.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return c, nil
 }
 
 // Serve runs the services in this process until ctx ends. ready, unless nil, is called once, when
@@ -23,20 +100,20 @@ type Options struct {
 // others end and its error is returned.
 func Serve(ctx context.Context, o Options, records io.Writer, ready func(sim.Endpoints)) error {
 	j := journal.NewWriter(records, 0)
-	var at sim.Endpoints
+	at := make(sim.Endpoints)
 	var services []func(context.Context) error
-	if o.MQTT != "" {
-		b, err := newBroker(o.MQTT, j, o.Log)
+	if o.mqtt() {
+		b, err := newBroker(&o, j)
 		if err != nil {
 			return err
 		}
-		at.MQTT = []string{b.Addr()}
+		at = b.endpoints()
 		services = append(services, b.Run)
 	}
-	if o.CoAP != "" {
-		s, err := newCoAPServer(o.CoAP, j, o.Log)
+	for _, listen := range coapListeners(&o, j) {
+		s, err := listen()
 		if err != nil {
-			// Nothing runs yet: a broker that is run with an ended context only closes its socket.
+			// Nothing runs yet: what is run with an ended context only closes its socket.
 			ended, cancel := context.WithCancel(ctx)
 			cancel()
 			for _, run := range services {
@@ -44,8 +121,8 @@ func Serve(ctx context.Context, o Options, records io.Writer, ready func(sim.End
 			}
 			return err
 		}
-		at.CoAP = []string{s.Addr()}
-		services = append(services, s.Run)
+		at[s.scheme] = []string{s.address}
+		services = append(services, s.run)
 	}
 	if ready != nil {
 		ready(at)

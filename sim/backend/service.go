@@ -22,12 +22,13 @@ import (
 // service is one or more child processes that are broken and mended together. It implements
 // sim.Handle; Target.Handle documents its methods.
 type service struct {
-	name    string
-	channel sim.Channel
-	log     *slog.Logger
-	command []string
-	witness sim.Witness
-	clock   sim.Clock
+	name     string
+	schemes  []sim.Scheme // that it serves; the first is plain, and asked whether somebody is at home
+	identity []byte       // of the secured ones, as JSON; nil if there are none
+	log      *slog.Logger
+	command  []string
+	witness  sim.Witness
+	clock    sim.Clock
 
 	mu      sync.Mutex // held through every transition
 	members []*member
@@ -35,9 +36,9 @@ type service struct {
 	stopped bool // for good
 }
 
-// member is one process of a service and the address that it keeps.
+// member is one process of a service and the addresses that it keeps.
 type member struct {
-	address string
+	at      []string       // by the service's schemes
 	process *child.Process // nil, or the last one started
 }
 
@@ -139,39 +140,47 @@ func (s *service) each(f func(*member) error) error {
 	return errors.Join(errs...)
 }
 
-// start starts m's process and waits until it answers. The address that it found is m's from then on.
+// start starts m's process and waits until it answers. The addresses that it found are m's from then on.
 func (s *service) start(ctx context.Context, m *member) error {
-	p, at, err := s.launch(ctx, m.address)
+	p, found, err := s.launch(ctx, m.at)
 	if err != nil {
 		return err
 	}
 	m.process = p
-	address := at.Of(s.channel, 0)
-	if address == "" {
-		p.Kill()
-		return fmt.Errorf("process %d is ready without saying where", p.Pid())
+	at := make([]string, len(s.schemes))
+	for i, scheme := range s.schemes {
+		if at[i] = found.Of(scheme, 0); at[i] == "" {
+			p.Kill()
+			return fmt.Errorf("process %d is ready without saying where %s is", p.Pid(), scheme)
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if err := answers(ctx, s.channel, address); err != nil {
+	if err := answers(ctx, s.schemes[0].Channel(), at[0]); err != nil {
 		p.Kill()
-		return p.Explain(fmt.Errorf("%s does not answer: %w", address, err))
+		return p.Explain(fmt.Errorf("%s does not answer: %w", at[0], err))
 	}
-	m.address = address
+	m.at = at
 	return nil
 }
 
 // launch starts a process and returns when it says where it listens. It leaves nothing behind on
 // error. A process that ends later without being asked is reported to the log.
-func (s *service) launch(ctx context.Context, address string) (*child.Process, sim.Endpoints, error) {
-	command := child.Command{Args: append(slices.Clone(s.command), "-"+string(s.channel), address)}
+func (s *service) launch(ctx context.Context, addresses []string) (*child.Process, sim.Endpoints, error) {
+	command := child.Command{Args: slices.Clone(s.command), Input: s.identity}
+	for i, scheme := range s.schemes {
+		command.Args = append(command.Args, "-"+string(scheme), addresses[i])
+	}
+	if s.identity != nil {
+		command.Args = append(command.Args, "-identity")
+	}
 	if s.witness != nil {
 		command.Args = append(command.Args, "-journal")
 		command.Read = func(r io.Reader) error { return journal.Read(r, s.witness, s.clock, true) }
 	}
 	p, err := child.Start(command)
 	if err != nil {
-		return nil, sim.Endpoints{}, err
+		return nil, nil, err
 	}
 	timer := time.NewTimer(startTimeout)
 	defer timer.Stop()
@@ -208,15 +217,17 @@ func ended(p *child.Process) error {
 	return p.Explain(errors.New("exit status 0"))
 }
 
-// addresses are the members' addresses, in order.
-func (s *service) addresses() []string {
+// endpoints are the members' addresses: process k is entry k of every scheme's list.
+func (s *service) endpoints() sim.Endpoints {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]string, len(s.members))
-	for i, m := range s.members {
-		list[i] = m.address
+	at := make(sim.Endpoints)
+	for i, scheme := range s.schemes {
+		for _, m := range s.members {
+			at[scheme] = append(at[scheme], m.at[i])
+		}
 	}
-	return list
+	return at
 }
 
 // answers checks that somebody is at home: CONNECT is accepted, or a CoAP ping is answered.

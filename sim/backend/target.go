@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,9 +28,13 @@ type Target struct {
 	// Command starts a child, which must call ChildMain with the arguments that are appended to it:
 	// the path of this very binary and its hidden command, as a rule.
 	Command []string
-	Brokers int          // broker processes; devices are spread over them; 0: no broker
-	CoAP    bool         // whether there is a CoAP server
-	Log     *slog.Logger // nil: nothing is logged
+	Brokers int  // broker processes; devices are spread over them; 0: no broker
+	CoAP    bool // whether there is a CoAP server
+	// Schemes are served beside plain MQTT and CoAP, which are always there: mqtts, ws, wss, coaps,
+	// coap+tcp, coaps+tcp.
+	Schemes  []sim.Scheme
+	Identity Identity     // of the secured ones
+	Log      *slog.Logger // nil: nothing is logged
 
 	mu       sync.Mutex
 	witness  sim.Witness
@@ -58,44 +63,58 @@ func (t *Target) Start(ctx context.Context) (sim.Endpoints, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.services) > 0 {
-		return sim.Endpoints{}, errors.New("start: the target runs already")
+		return nil, errors.New("start: the target runs already")
 	}
 	if len(t.Command) == 0 {
-		return sim.Endpoints{}, errors.New("start: the target has no command")
+		return nil, errors.New("start: the target has no command")
 	}
 	if t.Brokers < 1 && !t.CoAP {
-		return sim.Endpoints{}, errors.New("start: the target has no service")
+		return nil, errors.New("start: the target has no service")
+	}
+	for _, scheme := range t.Schemes {
+		if new(Options).field(scheme) == nil {
+			return nil, fmt.Errorf("start: the embedded target does not serve %q", scheme)
+		}
 	}
 	var services []*service
 	if t.Brokers > 0 {
-		services = append(services, t.service(ServiceBroker, sim.ChannelMQTT, t.Brokers))
+		services = append(services, t.service(ServiceBroker, sim.SchemeMQTT, t.Brokers))
 	}
 	if t.CoAP {
-		services = append(services, t.service(ServiceCoAP, sim.ChannelCoAP, 1))
+		services = append(services, t.service(ServiceCoAP, sim.SchemeCoAP, 1))
 	}
 	for i, s := range services {
 		if err := s.Up(ctx); err != nil {
 			for _, started := range services[:i] {
 				started.stop()
 			}
-			return sim.Endpoints{}, err
+			return nil, err
 		}
 	}
 	t.services = services
 	return t.endpoints(), nil
 }
 
-func (t *Target) service(name string, channel sim.Channel, processes int) *service {
+func (t *Target) service(name string, plain sim.Scheme, processes int) *service {
 	log := t.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	s := &service{
-		name: name, channel: channel, log: log.With("service", name),
+		name: name, schemes: []sim.Scheme{plain}, log: log.With("service", name),
 		command: t.Command, witness: t.witness, clock: t.clock,
 	}
+	for _, scheme := range t.Schemes {
+		if scheme.Channel() != plain.Channel() || slices.Contains(s.schemes, scheme) {
+			continue
+		}
+		s.schemes = append(s.schemes, scheme)
+		if scheme.Transport().Secured() {
+			s.identity, _ = json.Marshal(t.Identity) // numbers and strings only
+		}
+	}
 	for range processes {
-		s.members = append(s.members, &member{address: "127.0.0.1:0"})
+		s.members = append(s.members, &member{at: slices.Repeat([]string{"127.0.0.1:0"}, len(s.schemes))})
 	}
 	return s
 }
@@ -149,25 +168,16 @@ func (t *Target) Describe() map[string]string {
 	if t.CoAP {
 		d["coap"] = "go-coap " + moduleVersion("github.com/plgd-dev/go-coap/v3")
 	}
-	at := t.endpoints()
-	if len(at.MQTT) > 0 {
-		d["mqtt_address"] = strings.Join(at.MQTT, " ")
-	}
-	if len(at.CoAP) > 0 {
-		d["coap_address"] = strings.Join(at.CoAP, " ")
+	for scheme, list := range t.endpoints() {
+		d[string(scheme)+"_address"] = strings.Join(list, " ")
 	}
 	return d
 }
 
 func (t *Target) endpoints() sim.Endpoints {
-	var at sim.Endpoints
+	at := make(sim.Endpoints)
 	for _, s := range t.services {
-		switch s.channel {
-		case sim.ChannelMQTT:
-			at.MQTT = s.addresses()
-		case sim.ChannelCoAP:
-			at.CoAP = s.addresses()
-		}
+		at = at.Add(s.endpoints())
 	}
 	return at
 }

@@ -37,7 +37,7 @@ func TestTargetStartStop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(at.MQTT) != 2 || len(at.CoAP) != 1 || at.MQTT[0] == at.MQTT[1] {
+	if len(at[sim.SchemeMQTT]) != 2 || len(at[sim.SchemeCoAP]) != 1 || at[sim.SchemeMQTT][0] == at[sim.SchemeMQTT][1] {
 		t.Errorf("endpoints: %+v", at)
 	}
 	pids := children(tg)
@@ -47,7 +47,7 @@ func TestTargetStartStop(t *testing.T) {
 	if _, err := tg.Start(t.Context()); err == nil {
 		t.Error("started twice")
 	}
-	if d := tg.Describe(); d["kind"] != "embedded" || d["mqtt_address"] != strings.Join(at.MQTT, " ") ||
+	if d := tg.Describe(); d["kind"] != "embedded" || d["mqtt_address"] != strings.Join(at[sim.SchemeMQTT], " ") ||
 		!strings.HasPrefix(d["broker"], "mochi 2.") || !strings.HasPrefix(d["coap"], "go-coap ") {
 		t.Errorf("described as %v", d)
 	}
@@ -71,7 +71,7 @@ func TestTargetStartStop(t *testing.T) {
 	if err := h.Up(t.Context()); err == nil {
 		t.Error("a stopped target went up")
 	}
-	if at, err = tg.Start(t.Context()); err != nil || len(at.MQTT) != 2 {
+	if at, err = tg.Start(t.Context()); err != nil || len(at[sim.SchemeMQTT]) != 2 {
 		t.Errorf("second start: %v, %v", at, err)
 	}
 	if err := tg.Stop(t.Context()); err != nil {
@@ -129,7 +129,7 @@ func TestHandleKillAndUpKeepsPort(t *testing.T) {
 				}
 			}
 			if name == ServiceBroker {
-				for _, a := range at.MQTT {
+				for _, a := range at[sim.SchemeMQTT] {
 					if c, err := net.Dial("tcp", a); err == nil {
 						_ = c.Close()
 						t.Errorf("%s answers while it is down", a)
@@ -147,7 +147,7 @@ func TestHandleKillAndUpKeepsPort(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if got := tg.endpoints(); strings.Join(got.MQTT, " ") != strings.Join(at.MQTT, " ") || got.CoAP[0] != at.CoAP[0] {
+			if got := tg.endpoints(); strings.Join(got[sim.SchemeMQTT], " ") != strings.Join(at[sim.SchemeMQTT], " ") || got[sim.SchemeCoAP][0] != at[sim.SchemeCoAP][0] {
 				t.Errorf("moved from %v to %v", at, got)
 			}
 			for i, pid := range children(tg) {
@@ -157,7 +157,7 @@ func TestHandleKillAndUpKeepsPort(t *testing.T) {
 			}
 		}
 	}
-	for _, a := range at.MQTT {
+	for _, a := range at[sim.SchemeMQTT] {
 		mustDial(t, a, "after")
 	}
 }
@@ -166,7 +166,7 @@ func TestHandleFreeze(t *testing.T) {
 	tg := &Target{Brokers: 1}
 	at := target(t, tg)
 	h, _ := tg.Handle(ServiceBroker)
-	c := mustDial(t, at.MQTT[0], "patient")
+	c := mustDial(t, at[sim.SchemeMQTT][0], "patient")
 	for range 2 {
 		if err := h.Freeze(t.Context(), true); err != nil {
 			t.Fatal(err)
@@ -228,7 +228,7 @@ func TestHandleUpAfterCrash(t *testing.T) {
 	if err := h.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	mustDial(t, at.MQTT[0], "again")
+	mustDial(t, at[sim.SchemeMQTT][0], "again")
 }
 
 // A storm of publishes is cut short by SIGKILL, three times. What was acknowledged must be on record
@@ -248,7 +248,7 @@ func TestJournalHoldsWhatWasAcknowledged(t *testing.T) {
 		var wg sync.WaitGroup
 		for d := range devices {
 			wg.Go(func() {
-				c, err := dial(at.MQTT[0], "storm-"+strconv.Itoa(d))
+				c, err := dial(at[sim.SchemeMQTT][0], "storm-"+strconv.Itoa(d))
 				if err != nil {
 					return
 				}

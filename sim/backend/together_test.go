@@ -34,7 +34,7 @@ func TestProbeAndJournalAgree(t *testing.T) {
 	tg := &Target{Brokers: 2, CoAP: true}
 	tg.Journal(seen, clock)
 	at := target(t, tg)
-	if err := probe.Check(t.Context(), at); err != nil {
+	if err := probe.Check(t.Context(), nil, at); err != nil {
 		t.Fatal(err)
 	}
 	const devices, each = 100, 50
@@ -50,7 +50,7 @@ func TestProbeAndJournalAgree(t *testing.T) {
 	<-p.Ready()
 	var wg sync.WaitGroup
 	for d := range devices {
-		c := mustDial(t, at.MQTT[d%2], "d-"+strconv.Itoa(d))
+		c := mustDial(t, at[sim.SchemeMQTT][d%2], "d-"+strconv.Itoa(d))
 		wg.Go(func() {
 			for i := range each {
 				if err := c.acked("d/d-"+strconv.Itoa(d), payload(stamp(d, i)), uint16(i+1)); err != nil {

@@ -40,6 +40,10 @@ func childMain(how string) int {
 		signal.Ignore(syscall.SIGTERM)
 		fmt.Println("deaf")
 		select {}
+	case "reborn":
+		Reborn()
+		fmt.Println(os.Getenv("GODEBUG"), policies())
+		return 0
 	case "fail":
 		fmt.Fprintln(os.Stderr, strings.Repeat("x", 2*tailSize), "no luck")
 		return 3

@@ -17,3 +17,7 @@ func dieWithParent() *syscall.SysProcAttr {
 func widen(pipe *os.File, n int) {
 	_, _ = unix.FcntlInt(pipe.Fd(), unix.F_SETPIPE_SZ, n) // Fd makes it blocking, which is as good here
 }
+
+// batch puts this thread, and what it executes, under SCHED_BATCH (sched(7)). It needs no privilege; if
+// it fails all goes on as usual.
+func batch() { _ = unix.SchedSetAttr(0, &unix.SchedAttr{Policy: unix.SCHED_BATCH}, 0) }

@@ -4,224 +4,175 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/plgd-dev/go-coap/v3/message"
 
 	"github.com/myriad-iot/myriad/sim"
 )
 
 // Conversation is a device's UDP socket, connected to its peer. It implements [sim.Conversation],
-// [sim.Interrupter] and [sim.Windowed].
+// [sim.Interrupter], [sim.Windowed] and [sim.Rebinder].
 type Conversation struct {
-	d           *Dialer
+	dialogue
 	conn        net.Conn
 	in          receiver
 	interrupted atomic.Bool
-
-	opened  time.Time // the zero of ids and of handled
-	ids     ids
-	slots   []exchange // NSTART of them
-	only    [1]exchange
-	handled *handled // nil until a separate confirmable response comes
-	starved bool     // Room was 0 for lack of message ids
-	over    sim.Outcome
+	moving      sync.Mutex // between Interrupt and Rebind: which socket conn is
 }
 
 func (d *Dialer) converse(conn net.Conn, caller *sim.Caller, now time.Time) *Conversation {
-	c := &Conversation{d: d, conn: conn, opened: now, ids: newIDs(caller.Key, caller.Attempt)}
-	c.slots = c.only[:]
-	if n := d.timing.nstart; n > 1 {
-		c.slots = make([]exchange, n)
-	}
+	c := &Conversation{conn: conn}
+	c.dialogue.open(d, c, caller, now)
+	c.dialogue.watch(caller, now)
 	c.in.open(d, conn)
 	return c
 }
 
-// Room is NSTART less the confirmable messages that are unanswered; or 0 while the message ids of
-// the last EXCHANGE_LIFETIME are all spent. In that case Wait returns EventNone when one is free.
-func (c *Conversation) Room() int {
-	if at := c.ids.freeAt(c.d.timing.lifetime); at > 0 && time.Since(c.opened) < at {
-		c.starved = true
-		return 0
+// cut: a datagram has room for a block.
+func (c *Conversation) cut(s *scratch) cutting {
+	if step := 16 << c.d.szx; len(s.ask.payload) > step {
+		return cutting{c.d.szx, step}
 	}
-	n := 0
-	for i := range c.slots {
-		if c.slots[i].state == idle {
-			n++
-		}
-	}
-	return n
+	return cutting{}
 }
 
-// Publish sends m. Without room for it, and only then, it returns LocalOther and nothing happened;
-// any other failure is one of this machine, and the next Wait returns EventDown with it. That the
-// peer cannot be reached is no failure yet.
-func (c *Conversation) Publish(m *sim.Message) sim.Outcome {
-	if c.over != sim.OK {
-		return c.over
-	}
-	e := c.freeSlot()
-	now := time.Now()
-	if e == nil && m.QoS > 0 || c.ids.freeAt(c.d.timing.lifetime) > now.Sub(c.opened) {
+// mention sends a non-confirmable request.
+func (c *Conversation) mention(s *scratch, tok token, now time.Time) sim.Outcome {
+	packet, err := c.d.request(s, message.NonConfirmable, c.ids.take(now.Sub(c.opened)), tok)
+	if err != nil {
 		return sim.LocalOther
 	}
-	id := c.ids.take(now.Sub(c.opened))
-	tok, draw := c.ids.draw()
-	packet, err := c.d.request(m, id, tok)
-	if err != nil {
-		c.over = sim.LocalOther
-		return c.over
-	}
-	lost, o := c.send(*packet)
-	if o != sim.OK || m.QoS == 0 {
-		c.d.putPacket(packet)
-		c.over = o
-		return o
-	}
-	*e = exchange{id: id, seq: m.Seq, token: tok, packet: packet, unreachable: lost}
-	c.begin(e, now, draw)
-	return sim.OK
+	_, o := c.send(*packet)
+	c.d.putPacket(packet)
+	return o
 }
 
 // ping sends an empty confirmable message (RFC 7252 section 4.3, "CoAP ping").
 func (c *Conversation) ping(now time.Time) sim.Outcome {
-	e := c.freeSlot()
+	_, draw := c.draw()
 	id := c.ids.take(now.Sub(c.opened))
-	_, draw := c.ids.draw()
-	packet := c.d.emptyPacket(id)
-	lost, o := c.send(*packet)
-	if o != sim.OK {
-		c.d.putPacket(packet)
-		return o
-	}
-	*e = exchange{ping: true, id: id, packet: packet, unreachable: lost}
-	c.begin(e, now, draw)
-	return sim.OK
-}
-
-func (c *Conversation) freeSlot() *exchange {
-	for i := range c.slots {
-		if c.slots[i].state == idle {
-			return &c.slots[i]
-		}
-	}
-	return nil
+	e := c.freeSlot()
+	e.purpose, e.id = toPing, id
+	return c.transmit(e, c.d.emptyPacket(id), draw, now)
 }
 
 // Wait blocks until an event, the deadline or an interrupt, and repeats messages meanwhile. A zero
 // deadline is none.
-func (c *Conversation) Wait(deadline time.Time) sim.Event {
-	for {
-		if c.over != sim.OK {
-			return sim.Event{Kind: sim.EventDown, Outcome: c.over, At: time.Now()}
+func (c *Conversation) Wait(deadline time.Time) *sim.Event {
+	c.event = sim.Event{}
+	for !c.arm(deadline) {
+		// A device spends its life in this read: nothing else shall be on its stack meanwhile.
+		s, n, err := c.in.next()
+		if c.took(s, n, err, deadline) {
+			break
 		}
+	}
+	return &c.event
+}
+
+// arm does what is due and sets the deadline of the next read; true if there is to be none.
+//
+//go:noinline
+func (c *Conversation) arm(deadline time.Time) (over bool) {
+	if c.over == sim.OK && c.rare != nil {
+		var done bool
+		if done, c.over = c.attend(); done {
+			return true
+		}
+	}
+	if c.over == sim.OK {
 		// The deadline comes before the look at the flag, and Interrupt's the other way round: one
 		// of the two sees the other.
 		err := c.conn.SetReadDeadline(c.wake(deadline))
 		if c.interrupted.Swap(false) {
-			return sim.Event{}
+			return true
 		}
 		if err == nil {
-			var ev sim.Event
-			if ev, err = c.receive(c.in.next()); err == nil {
-				if ev.Kind != sim.EventNone {
-					return ev
-				}
-				continue
-			}
+			return false
 		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			c.over = broken(err)
-			continue
-		}
-		if ev, done := c.expired(deadline); done {
-			return ev
-		}
+		c.over = broken(err)
 	}
+	c.event = sim.Event{Kind: sim.EventDown, Outcome: c.over, At: time.Now()}
+	return true
+}
+
+// took handles what a read returned and reports whether the wait is over.
+//
+//go:noinline
+func (c *Conversation) took(s *scratch, n int, err error, deadline time.Time) (over bool) {
+	switch err = c.receive(s, n, err); {
+	case err == nil:
+		return c.event.Kind != sim.EventNone
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		c.over = broken(err)
+		return false
+	}
+	return c.expired(deadline)
 }
 
 // receive takes what a read returned: a datagram, and what follows from it, or an error. An ICMP
 // error counts as a datagram that says nothing.
-func (c *Conversation) receive(s *scratch, n int, err error) (sim.Event, error) {
+func (c *Conversation) receive(s *scratch, n int, err error) error {
 	if err != nil {
 		if unreachable(err) {
 			c.noteUnreachable()
 			err = nil
 		}
-		return sim.Event{}, err
+		return err
 	}
-	ev := c.handle(s, n, time.Now())
-	c.d.scratch.Put(s)
-	return ev, nil
+	c.handle(s, n, time.Now())
+	if c.event.Kind == sim.EventInbound {
+		c.rare.lent = s // what the event tells of lies in it
+	} else {
+		c.d.scratch.Put(s)
+	}
+	return nil
 }
 
-// expired does what is due now that the read deadline has passed; done is false if it was nothing
+// expired does what is due now that the read deadline has passed; over is false if it was nothing
 // that the caller of Wait waits for.
-func (c *Conversation) expired(deadline time.Time) (ev sim.Event, done bool) {
+func (c *Conversation) expired(deadline time.Time) (over bool) {
 	// An answer that lies in the socket came in time; it is we who are late. Expired reads do not
 	// look there. A peer that talks without end is not listened to for ever.
 	for range 16 {
-		if !c.in.canPoll() || !c.expecting() {
+		if !c.in.canPoll() || c.busy() == 0 {
 			break
 		}
-		ev, err := c.receive(c.in.poll())
-		if ev.Kind != sim.EventNone {
-			return ev, true
+		err := c.receive(c.in.poll())
+		if c.event.Kind != sim.EventNone {
+			return true
 		}
 		if err != nil {
 			break
 		}
 	}
 	now := time.Now()
-	if ev := c.serve(now); ev.Kind != sim.EventNone {
-		return ev, true
+	if c.serve(now); c.event.Kind != sim.EventNone || c.reopened(now) {
+		return true
 	}
-	if c.starved && now.Sub(c.opened) >= c.ids.freeAt(c.d.timing.lifetime) {
-		c.starved = false
-		return sim.Event{}, true
-	}
-	return sim.Event{}, !deadline.IsZero() && !now.Before(deadline)
-}
-
-func (c *Conversation) expecting() bool {
-	for i := range c.slots {
-		if c.slots[i].state != idle {
-			return true
-		}
-	}
-	return false
-}
-
-// wake is the earliest of what the caller and the exchanges wait for.
-func (c *Conversation) wake(deadline time.Time) time.Time {
-	earlier := func(t time.Time) {
-		if deadline.IsZero() || t.Before(deadline) {
-			deadline = t
-		}
-	}
-	for i := range c.slots {
-		if c.slots[i].state != idle {
-			earlier(c.slots[i].next)
-		}
-	}
-	if c.starved {
-		earlier(c.opened.Add(c.ids.freeAt(c.d.timing.lifetime)))
-	}
-	return deadline
+	return !deadline.IsZero() && !now.Before(deadline)
 }
 
 // Interrupt implements [sim.Interrupter].
 func (c *Conversation) Interrupt() {
 	c.interrupted.Store(true)
+	c.moving.Lock()
+	defer c.moving.Unlock()
 	_ = c.conn.SetReadDeadline(time.Unix(1, 0)) // fails only after Close, when nobody waits
 }
 
-// Close closes the socket. CoAP has no goodbye: abrupt makes no difference.
-func (c *Conversation) Close(bool) {
-	_ = c.conn.Close() // a UDP socket has nothing to lose
-	for i := range c.slots {
-		c.d.putPacket(c.slots[i].packet)
-		c.slots[i] = exchange{}
+// Close closes the socket. CoAP has no goodbye but that an orderly close cancels what is observed, by
+// a message that is not waited for (RFC 7641 section 3.6); DTLS has close_notify.
+func (c *Conversation) Close(abrupt bool) {
+	if !abrupt && c.over == sim.OK {
+		c.cancel(time.Now())
 	}
-	c.over = sim.LocalOther // a Wait after Close is a mistake of ours
+	if c.in.secured != nil && !abrupt {
+		c.in.secured.goodbye()
+	}
+	_ = c.conn.Close() // a UDP socket has nothing to lose
+	c.drop()
 }

@@ -105,8 +105,8 @@ func TestRequestOnTheWire(t *testing.T) {
 			d := &Dialer{ContentFormat: format}
 			d.prepare()
 			for _, payload := range []string{"", "21.5", strings.Repeat("x", 2000)} {
-				m := &sim.Message{Topic: tt.topic, Payload: []byte(payload), QoS: 1}
-				p, err := d.request(m, 0xfffe, token{1, 2, 3, 4, 5, 6, 7, 8})
+				a := &ask{code: codes.POST, target: tt.topic, payload: []byte(payload)}
+				p, err := d.request(&scratch{ask: *a}, message.Confirmable, 0xfffe, token{1, 2, 3, 4, 5, 6, 7, 8})
 				if err != nil {
 					t.Fatalf("request %q: %v", tt.topic, err)
 				}

@@ -13,9 +13,6 @@ type handled struct {
 }
 
 func (h *handled) has(id uint16, now time.Duration) bool {
-	if h == nil {
-		return false
-	}
 	for i, v := range h.ids {
 		if v == id && now < h.until[i] {
 			return true

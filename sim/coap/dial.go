@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/plgd-dev/go-coap/v3/message"
+	"github.com/plgd-dev/go-coap/v3/message/codes"
 
 	"github.com/myriad-iot/myriad/sim"
 )
@@ -19,61 +20,100 @@ type MediaType = message.MediaType
 // Dialer opens conversations for the devices of one binding. It must not be copied or changed
 // after the first Dial.
 type Dialer struct {
-	Binding       sim.Binding // ConnectTimeout and CoAP are used
+	Binding       sim.Binding // ConnectTimeout, CoAP and Commands are used
 	ContentFormat MediaType   // of payloads; the zero value is text/plain
 
 	// DialConn opens the transport of one device: a connection that keeps datagrams apart. Nil is
 	// a connected UDP socket on a port of the kernel's choice.
 	DialConn func(ctx context.Context, endpoint string, o sim.Ordinal) (net.Conn, error)
 
-	once    sync.Once
-	timing  timing
-	format  [2]byte   // ContentFormat, big-endian
-	scratch sync.Pool // of *scratch
-	packets sync.Pool // of *[]byte
+	// DialUDP opens a device's socket where DialConn is nil; nil is [net.Dialer], from the caller's source.
+	// If the conn has a method Raw() syscall.RawConn, or is a *net.UDPConn, it is read in place.
+	DialUDP func(ctx context.Context, c *sim.Caller) (net.Conn, error)
+
+	// Secure is set for DTLS, whose handshake counts towards the connect timeout; nil is plain UDP.
+	Secure *DTLS
+
+	once      sync.Once
+	err       error // the binding cannot be followed
+	timing    timing
+	format    [2]byte    // ContentFormat, big-endian
+	code      codes.Code // of reports
+	szx       uint8      // of blocks
+	tokenSize int
+	scratch   sync.Pool // of *scratch
+	packets   sync.Pool // of *[]byte
 }
 
 // Dial implements [sim.Dialer]. The conversation is established when the peer has answered an
-// empty confirmable message, which is repeated like any other until the connect timeout.
+// empty confirmable message, which is repeated like any other until the connect timeout. What is to
+// be observed is asked for from then on; a binding that cannot be followed is LocalOther.
 func (d *Dialer) Dial(ctx context.Context, caller *sim.Caller) (sim.Conversation, sim.Facts, sim.Outcome) {
-	d.prepare()
+	if d.prepare() != nil {
+		return nil, sim.Facts{}, sim.LocalOther
+	}
 	deadline := time.Now().Add(cmp.Or(d.Binding.ConnectTimeout.D(), 10*time.Second))
 	conn, err := d.connect(ctx, deadline, caller)
 	if err != nil {
 		return nil, sim.Facts{}, broken(err)
 	}
 	now := time.Now()
+	facts := sim.Facts{Opened: now}
+	if d.Secure != nil {
+		s, resumed, o := d.handshake(ctx, deadline, conn, caller)
+		if o != sim.OK {
+			_ = conn.Close()
+			return nil, sim.Facts{}, o
+		}
+		now = time.Now()
+		conn, facts.Secured, facts.Resumed = s, now, resumed
+	}
 	c := d.converse(conn, caller, now)
-	facts := sim.Facts{Opened: now, Interrupter: c}
+	facts.Interrupter = c
 	o := c.establish(ctx, now, deadline, &facts)
 	if o != sim.OK {
+		c.Close(true)
+		return nil, sim.Facts{}, o
+	}
+	if o = c.tend(time.Now()); o != sim.OK {
 		c.Close(true)
 		return nil, sim.Facts{}, o
 	}
 	return c, facts, sim.OK
 }
 
-func (d *Dialer) prepare() {
+func (d *Dialer) prepare() error {
 	d.once.Do(func() {
-		d.timing = newTiming(&d.Binding.CoAP)
+		p := &d.Binding.CoAP
+		d.timing = newTiming(p)
 		d.format = [2]byte{byte(d.ContentFormat >> 8), byte(d.ContentFormat)}
+		d.szx = szxOf(p.BlockSize)
+		d.tokenSize = max(cmp.Or(p.TokenSize, tokenSize), 1)
+		if d.code, d.err = methodOf(p.Method); d.tokenSize > maxTokenSize {
+			d.err = errTokenSize
+		}
 	})
+	return d.err
 }
 
 func (d *Dialer) connect(ctx context.Context, deadline time.Time, caller *sim.Caller) (net.Conn, error) {
-	ctx, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
 	if d.DialConn != nil {
-		return d.DialConn(ctx, caller.Endpoint, caller.Ordinal)
+		return d.DialConn(sim.Deadline{Context: ctx, At: deadline}, caller.Endpoint, caller.Ordinal)
 	}
-	var dialer net.Dialer
+	if d.DialUDP != nil {
+		return d.DialUDP(sim.Deadline{Context: ctx, At: deadline}, caller)
+	}
+	dialer := net.Dialer{Deadline: deadline}
+	if caller.Source.IsValid() {
+		dialer.LocalAddr = net.UDPAddrFromAddrPort(caller.Source)
+	}
 	return dialer.DialContext(ctx, "udp", caller.Endpoint)
 }
 
 // establish pings and waits for the pong. If ctx ends meanwhile, the outcome is AppUnknown.
 func (c *Conversation) establish(ctx context.Context, now, deadline time.Time, facts *sim.Facts) sim.Outcome {
 	interrupted := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() { c.Interrupt(); close(interrupted) })
+	stop := sim.AfterFunc(ctx, func() { c.Interrupt(); close(interrupted) })
 	defer func() {
 		if !stop() {
 			<-interrupted

@@ -10,7 +10,8 @@
 // What is sent. A report is a POST to Message.Topic, split at '/' into Uri-Path options and, after
 // a '?', at '&' into Uri-Query options. QoS 1 is a confirmable message, answered by an event; QoS 0
 // is a non-confirmable one, done once written: its response is ignored, and PROBING_RATE is the
-// story's to respect. There is no block-wise transfer: a payload travels in one datagram.
+// story's to respect.
+// A payload above the block size travels in confirmable blocks (RFC 7959) and is one report.
 //
 // How a confirmable message ends. A 2.xx response acknowledges it; any other is a failure by its
 // class, a reset one at once, and silence one after MAX_RETRANSMIT repetitions, at
@@ -26,6 +27,23 @@
 // and a counter: the same seed gives the same datagrams at the same distances. No token is used
 // twice in a device's life, and no message id twice within EXCHANGE_LIFETIME (247 s by default): a
 // conversation that spends ids faster than that (232 a second, for long) has no room meanwhile.
+//
+// DTLS. pion makes the handshake, in goroutines that end with it, and its exported state is taken over by
+// a record layer of our own, because a pion connection is two goroutines and 29 KB for as long as it
+// lives; here the device's goroutine reads the socket itself. That layer has what RFC 6347 and 9146 ask of
+// a client whose peer does not renegotiate: AES-CCM and AES-GCM, a replay window, the peer's Connection ID,
+// alerts, and the last flight again if the peer asks for it. [Conversation.Rebind] moves it to another address.
+//
+// TCP and TLS (RFC 8323). A [StreamDialer] opens a [Stream], which shares with the datagrams' [Conversation]
+// whatever is not about datagrams: what is observed, what travels in blocks, tokens, pauses. Its framing is
+// written here because the codec's allocates and has no long tokens; those are used only with a peer whose
+// CSM allows them (RFC 8974 section 2.2.1). A payload is cut if it is longer than the peer's
+// Max-Message-Size, or than the binding's block size: in BERT if the peer knows it and the binding says
+// nothing, else in plain blocks, also for a peer that says nothing of blocks. Notifications are taken in the
+// order of their arrival, whatever their numbers, and nothing is registered again while the connection lives.
+//
+// Moving. A plain UDP server knows a device by its address, so that [Conversation.Rebind] registers again for
+// what is observed (RFC 7641 section 4.1); with a DTLS Connection ID the relations stay.
 //
 // Goroutines: none. The device's own blocks in [Conversation.Wait], whose read deadline is the
 // earliest of what the caller and the retransmissions wait for. Only Interrupt may come from

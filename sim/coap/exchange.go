@@ -3,6 +3,8 @@ package coap
 import (
 	"time"
 
+	"github.com/plgd-dev/go-coap/v3/message"
+
 	"github.com/myriad-iot/myriad/sim"
 )
 
@@ -11,29 +13,72 @@ type state uint8
 const (
 	idle  state = iota
 	sent        // not acknowledged: it is repeated
-	acked       // acknowledged by an empty message: the response is to come
+	acked       // acknowledged by an empty message, or by TCP: the response is to come
+	due         // the next block of an upload waits for a message id that is free
+	unfit       // was not sent: it is longer than the peer takes
 )
 
-// exchange is a confirmable message and what is expected for it. The zero value is a free slot.
+// purpose is what a confirmable message is for.
+type purpose uint8
+
+const (
+	toReport   purpose = iota // a message of the caller's, or a block of one
+	toPing                    // an empty message: no token, a reset answers it
+	toRegister                // an observation
+	toFetch                   // a block of a notification
+)
+
+// exchange is a request that is answered, over UDP a confirmable message, and what is expected for it. The zero value is a free slot.
 type exchange struct {
 	state       state
-	ping        bool // an empty message: no token, a reset answers it
+	purpose     purpose
 	heard       bool // some datagram came from the peer meanwhile
 	unreachable bool // an ICMP error came meanwhile
 	id          uint16
 	sends       uint16
 	seq         uint32
 	token       token
+	of          uint16        // toRegister and toFetch: the number of the observation
 	timeout     time.Duration // the one that ends at next
 	next        time.Time     // repetition or end; while acked, end
 	packet      *[]byte       // for repetitions; borrowed from the dialer
 }
 
-// begin puts a message that was handed to the kernel at now into slot e.
-func (c *Conversation) begin(e *exchange, now time.Time, draw float64) {
-	e.state, e.sends = sent, 1
+// begin sends a confirmable request.
+func (c *Conversation) begin(e *exchange, s *scratch, now time.Time) sim.Outcome {
+	draw := c.name(e)
+	e.id = c.ids.take(now.Sub(c.opened))
+	packet, err := c.d.request(s, message.Confirmable, e.id, e.token)
+	if err != nil {
+		*e = exchange{}
+		return sim.LocalOther
+	}
+	return c.transmit(e, packet, draw, now)
+}
+
+// name gives e its token, unless it is a registration, and returns the draw of its timeout.
+//
+//go:noinline
+func (c *dialogue) name(e *exchange) float64 {
+	tok, draw := c.draw()
+	if e.purpose != toRegister {
+		e.token = tok
+	}
+	return draw
+}
+
+// transmit hands packet, which is of the exchange in e, to the kernel.
+func (c *Conversation) transmit(e *exchange, packet *[]byte, draw float64, now time.Time) sim.Outcome {
+	lost, o := c.send(*packet)
+	if o != sim.OK {
+		c.d.putPacket(packet)
+		*e = exchange{}
+		return o
+	}
+	e.state, e.sends, e.packet, e.unreachable, e.heard = sent, 1, packet, lost, false
 	e.timeout = c.d.timing.first(draw)
 	e.next = now.Add(e.timeout)
+	return sim.OK
 }
 
 // acknowledged ends the repetitions; the response may take MAX_TRANSMIT_WAIT from here.
@@ -44,15 +89,49 @@ func (c *Conversation) acknowledged(e *exchange, now time.Time) {
 	e.packet = nil
 }
 
-// end frees the slot and returns the event that says how its message ended.
-func (c *Conversation) end(e *exchange, o sim.Outcome, now time.Time) sim.Event {
-	ev := sim.Event{Kind: sim.EventAcked, Seq: e.seq, Outcome: o, Attempts: e.sends, At: now}
+// end frees the slot and says in the event how its message ended.
+func (c *dialogue) end(e *exchange, o sim.Outcome, now time.Time) {
+	switch e.purpose {
+	case toRegister, toFetch: // without an answer that could be used
+		c.rare.watched[e.of].lost(c.pause(), now)
+		c.free(e)
+		return
+	}
+	if u := c.upload(e); u != nil {
+		c.uploaded(e, u, o, now)
+		return
+	}
+	c.event = sim.Event{Kind: sim.EventAcked, Seq: e.seq, Outcome: o, Attempts: e.sends, At: now}
 	if o != sim.OK {
-		ev.Kind = sim.EventFailed
+		c.event.Kind = sim.EventFailed
 	}
 	c.d.putPacket(e.packet)
 	*e = exchange{}
-	return ev
+}
+
+// answer is what the response in s means to exchange e.
+func (c *dialogue) answer(e *exchange, s *scratch, now time.Time) {
+	o := answered(s.m.Code)
+	if o == sim.CoAPTooMany || o == sim.CoAPUnavailable {
+		c.hold(s, now)
+	}
+	switch e.purpose {
+	case toRegister:
+		i := e.of
+		c.free(e)
+		c.notified(int(i), s, true, now)
+		return
+	case toFetch:
+		i := e.of
+		c.free(e)
+		c.fetched(int(i), s, now)
+		return
+	}
+	if u := c.upload(e); u != nil {
+		c.blockAnswered(e, u, s, now)
+		return
+	}
+	c.end(e, o, now)
 }
 
 // silence is the outcome of a message that nobody answered.
@@ -64,23 +143,37 @@ func (e *exchange) silence() sim.Outcome {
 }
 
 // serve does what is due at now: at most one event's worth of it.
-func (c *Conversation) serve(now time.Time) sim.Event {
+func (c *Conversation) serve(now time.Time) {
 	for i := range c.slots {
 		e := &c.slots[i]
 		if e.state == idle || now.Before(e.next) {
 			continue
 		}
+		if e.state == due {
+			if c.sendBlock(e, c.upload(e), now); c.event.Kind != sim.EventNone {
+				return
+			}
+			continue
+		}
 		if e.state == acked || int(e.sends) > c.d.timing.repeats {
-			return c.end(e, e.silence(), now)
+			o := e.silence()
+			if c.in.secured != nil && !e.heard {
+				c.over = o // the peer may not know the association any more; only a handshake helps then
+			}
+			if c.end(e, o, now); c.event.Kind != sim.EventNone {
+				return
+			}
+			continue
 		}
 		e.sends++
 		e.timeout = saturate(2 * float64(e.timeout))
 		e.next = e.next.Add(e.timeout) // not from now: the schedule does not drift with our own lag
 		if _, o := c.send(*e.packet); o != sim.OK {
-			return c.end(e, o, now)
+			if c.end(e, o, now); c.event.Kind != sim.EventNone {
+				return
+			}
 		}
 	}
-	return sim.Event{}
 }
 
 // send hands a datagram to the kernel. A connected UDP socket reports the ICMP error of an earlier

@@ -73,7 +73,7 @@ func TestTimeoutsSpreadOverTheWholeRange(t *testing.T) {
 	low, high := time.Hour, time.Duration(0)
 	for o := range sim.Ordinal(2000) {
 		i := newIDs(sim.DeviceKey(1, 0, o), 0)
-		_, draw := i.draw()
+		_, draw := i.draw(tokenSize)
 		v := tm.first(draw)
 		low, high = min(low, v), max(high, v)
 	}

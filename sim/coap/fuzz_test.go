@@ -127,7 +127,7 @@ func FuzzTopic(f *testing.F) {
 	f.Fuzz(func(t *testing.T, topic, payload string) {
 		d := &Dialer{ContentFormat: message.AppCBOR}
 		d.prepare()
-		p, err := d.request(&sim.Message{Topic: topic, Payload: []byte(payload), QoS: 1}, 1, token{})
+		p, err := d.request(&scratch{ask: ask{code: codes.POST, target: topic, payload: []byte(payload)}}, message.Confirmable, 1, token{})
 		if err != nil {
 			return
 		}

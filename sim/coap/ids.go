@@ -25,6 +25,7 @@ const (
 	drawID = iota
 	drawToken
 	drawTimeout
+	drawPause
 )
 
 type token [tokenSize]byte
@@ -68,10 +69,18 @@ func (i *ids) take(now time.Duration) uint16 {
 }
 
 // draw returns the token and the timeout draw of the next request. Tokens differ as long as their
-// indexes do, since Bits is a bijection of them.
-func (i *ids) draw() (t token, timeout float64) {
-	binary.BigEndian.PutUint64(t[:], sim.Bits(i.key, sim.SaltCoAP, i.index(drawToken)))
+// indexes do, since Bits is a bijection of them. Of one that is cut to size bytes below 8 that cannot
+// be said: those count from the first message id, and come again when they have been through.
+func (i *ids) draw(size int) (t token, timeout float64) {
+	if size < tokenSize {
+		binary.BigEndian.PutUint64(t[:], (uint64(i.first)+uint64(i.requests))<<(64-8*size))
+	} else {
+		binary.BigEndian.PutUint64(t[:], sim.Bits(i.key, sim.SaltCoAP, i.index(drawToken)))
+	}
 	timeout = sim.Draw(i.key, sim.SaltCoAP, i.index(drawTimeout))
 	i.requests++
 	return t, timeout
 }
+
+// pause is a draw in [0, 1) for a wait before the next request.
+func (i *ids) pause() float64 { return sim.Draw(i.key, sim.SaltCoAP, i.index(drawPause)) }

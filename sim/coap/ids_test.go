@@ -65,7 +65,7 @@ func TestTokensAreNotReused(t *testing.T) {
 	for attempt := range 50 {
 		i := newIDs(7, attempt)
 		for range 1000 {
-			tok, _ := i.draw()
+			tok, _ := i.draw(tokenSize)
 			if seen[tok] {
 				t.Fatalf("token %x used twice", tok)
 			}
@@ -78,7 +78,7 @@ func TestIdentifiersFollowFromTheSeed(t *testing.T) {
 	trace := func(seed uint64, attempt int) (out []any) {
 		i := newIDs(sim.DeviceKey(seed, 0, 3), attempt)
 		for range 20 {
-			tok, draw := i.draw()
+			tok, draw := i.draw(tokenSize)
 			out = append(out, i.take(0), tok, draw)
 		}
 		return out

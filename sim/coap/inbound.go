@@ -18,9 +18,26 @@ const (
 // decode parses the datagram of n bytes into s.m, which then aliases s.in. It is false for a
 // message format error (RFC 7252 section 3).
 func (s *scratch) decode(n int) bool {
+	from := 0 // where the codec begins
+	var tok message.Token
+	if s.long && s.in[0]&0xf > tokenSize {
+		// The codec knows no such token: it gets the message without, the header right before the options.
+		begin, end, ok := tokenBounds(s.in[:n])
+		if !ok || begin == end {
+			return false
+		}
+		from = end - headerSize
+		tok = append(s.token[:0], s.in[begin:end]...)
+		s.token = tok
+		header := [headerSize]byte{s.in[0] & 0xf0, s.in[1], s.in[2], s.in[3]}
+		copy(s.in[from:], header[:])
+	}
 	unmarshal := func(n int) bool {
 		s.m.Options = s.options[:0]
-		_, err := coder.DefaultCoder.Decode(s.in[:n], &s.m)
+		_, err := coder.DefaultCoder.Decode(s.in[from:n], &s.m)
+		if from > 0 {
+			s.m.Token = tok
+		}
 		return err == nil
 	}
 	if !unmarshal(n) {
@@ -56,60 +73,77 @@ func (s *scratch) critical() bool {
 
 // handle is what a datagram of n bytes in s does. Confirmable messages are always replied to, by
 // 4 to 12 bytes; acknowledgements, resets and non-confirmable messages never (section 4.2, 4.3).
-func (c *Conversation) handle(s *scratch, n int, now time.Time) sim.Event {
+func (c *Conversation) handle(s *scratch, n int, now time.Time) {
 	if n < headerSize || s.in[0]>>6 != version {
-		return sim.Event{} // "MUST be silently ignored" (section 3); and no header, no peer
+		return // "MUST be silently ignored" (section 3); and no header, no peer
 	}
 	c.noteHeard()
 	kind := message.Type(s.in[0] >> 4 & 3)
 	id := uint16(s.in[2])<<8 | uint16(s.in[3])
 	ok := s.decode(n)
 	if kind == message.Confirmable {
-		return c.confirmable(s, id, ok, now)
+		c.confirmable(s, id, ok, now)
+		return
 	}
 	if !ok {
-		return sim.Event{}
+		return
 	}
 	isResponse := s.m.Code>>5 >= 2 && s.m.Code>>5 <= 5 && !s.critical()
 	switch kind {
 	case message.Acknowledgement:
-		return c.acknowledgement(s, id, isResponse, now)
+		c.acknowledgement(s, id, isResponse, now)
+		return
 	case message.Reset:
 		// Also after an acknowledgement: a peer that resets has forgotten the request.
 		if e := c.byID(id); e != nil && s.m.Code == codes.Empty {
-			if e.ping {
-				return c.end(e, sim.OK, now)
+			if e.purpose == toPing {
+				c.end(e, sim.OK, now)
+				return
 			}
-			return c.end(e, sim.CoAPReset, now)
+			c.end(e, sim.CoAPReset, now)
+			return
 		}
 	case message.NonConfirmable:
-		if e := c.byToken(s.m.Token); e != nil && isResponse {
-			return c.end(e, answered(s.m.Code), now)
+		if !isResponse {
+			break
+		}
+		if e := c.byToken(s.m.Token); e != nil {
+			c.answer(e, s, now)
+			return
+		}
+		if i := c.watching(s.m.Token); i >= 0 {
+			c.notified(i, s, false, now)
+			return
 		}
 	}
-	return sim.Event{}
 }
 
-func (c *Conversation) acknowledgement(s *scratch, id uint16, isResponse bool, now time.Time) sim.Event {
+func (c *Conversation) acknowledgement(s *scratch, id uint16, isResponse bool, now time.Time) {
 	e := c.byID(id)
 	switch {
 	case e == nil:
-	case s.m.Code == codes.Empty && e.ping:
+		// The response to a registration that a notification overtook.
+		if i := c.watching(s.m.Token); i >= 0 && isResponse {
+			c.notified(i, s, false, now)
+			return
+		}
+	case s.m.Code == codes.Empty && e.purpose == toPing:
 		// A reset is the pong. go-coap's server acknowledges instead, which proves as much.
-		return c.end(e, sim.OK, now)
+		c.end(e, sim.OK, now)
+		return
 	case s.m.Code == codes.Empty:
 		if e.state == sent { // a copy does not prolong the wait
 			c.acknowledged(e, now)
 		}
-	case isResponse && !e.ping && string(s.m.Token) == string(e.token[:]):
-		return c.end(e, answered(s.m.Code), now) // piggybacked: id and token must match (section 5.3.2)
+	case isResponse && e.purpose != toPing && e.token.is(s.m.Token, c.d.tokenSize):
+		c.answer(e, s, now) // piggybacked: id and token must match (section 5.3.2)
+		return
 	}
-	return sim.Event{}
 }
 
-// confirmable replies to a confirmable message, and ends the exchange that it is the separate
-// response of, acknowledged before or not (section 5.2.2).
-func (c *Conversation) confirmable(s *scratch, id uint16, ok bool, now time.Time) sim.Event {
+// confirmable replies to a confirmable message. It is a notification, or the separate response that
+// ends an exchange, acknowledged before or not (section 5.2.2).
+func (c *Conversation) confirmable(s *scratch, id uint16, ok bool, now time.Time) {
 	since := now.Sub(c.opened)
 	class := s.m.Code >> 5
 	switch {
@@ -117,23 +151,27 @@ func (c *Conversation) confirmable(s *scratch, id uint16, ok bool, now time.Time
 		c.reply(s, message.Reset, codes.Empty, id)
 	case class == 0:
 		c.reply(s, message.Acknowledgement, refusal(s), id)
-	case c.handled.has(id, since):
+	case c.rare.has(id, since):
 		c.reply(s, message.Acknowledgement, codes.Empty, id)
 	default:
 		e := c.byToken(s.m.Token)
-		if e == nil || class < 2 || class > 5 || s.critical() {
+		i := -1
+		if e == nil {
+			i = c.watching(s.m.Token)
+		}
+		if e == nil && i < 0 || class < 2 || class > 5 || s.critical() {
 			c.reply(s, message.Reset, codes.Empty, id)
 			break
 		}
-		code := s.m.Code
 		c.reply(s, message.Acknowledgement, codes.Empty, id)
-		if c.handled == nil {
-			c.handled = new(handled)
+		c.seldom().handled.add(id, since+c.d.timing.lifetime)
+		if e == nil {
+			c.notified(i, s, false, now)
+			return
 		}
-		c.handled.add(id, since+c.d.timing.lifetime)
-		return c.end(e, answered(code), now)
+		c.answer(e, s, now)
+		return
 	}
-	return sim.Event{}
 }
 
 // refusal is the answer to a request: a device that only reports has no resources. A request that
@@ -152,6 +190,9 @@ func refusal(s *scratch) codes.Code {
 
 // reply answers the message in s. Its failure is a lost datagram: the peer will repeat.
 func (c *Conversation) reply(s *scratch, kind message.Type, code codes.Code, id uint16) {
+	if len(s.m.Token) > tokenSize && code != codes.Empty {
+		kind, code = message.Reset, codes.Empty // a request: the codec has no answer to such tokens
+	}
 	m := message.Message{Type: kind, Code: code, MessageID: int32(id)}
 	if code != codes.Empty {
 		m.Token = s.m.Token
@@ -165,16 +206,7 @@ func (c *Conversation) reply(s *scratch, kind message.Type, code codes.Code, id 
 
 func (c *Conversation) byID(id uint16) *exchange {
 	for i := range c.slots {
-		if e := &c.slots[i]; e.state != idle && e.id == id {
-			return e
-		}
-	}
-	return nil
-}
-
-func (c *Conversation) byToken(t []byte) *exchange {
-	for i := range c.slots {
-		if e := &c.slots[i]; e.state != idle && !e.ping && string(e.token[:]) == string(t) {
+		if e := &c.slots[i]; (e.state == sent || e.state == acked) && e.id == id {
 			return e
 		}
 	}

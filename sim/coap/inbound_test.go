@@ -230,7 +230,7 @@ func TestDedupRemembersTheLastEight(t *testing.T) {
 	if h.has(8, time.Minute) {
 		t.Error("an expired entry is still there")
 	}
-	if (*handled)(nil).has(0, 0) || new(handled).has(0, 0) {
+	if (*rare)(nil).has(0, 0) || new(handled).has(0, 0) {
 		t.Error("an empty memory knows id 0")
 	}
 }

@@ -222,3 +222,36 @@ func TestAgainstALossyLibcoap(t *testing.T) {
 		}
 	}
 }
+
+// libcoap's /time notifies each second; what is posted in blocks is whole there, also if some of the
+// answers are lost.
+func TestObservingAndBlocksAgainstLibcoap(t *testing.T) {
+	addr := libcoap(t, "6,9-10")
+	d := &Dialer{Binding: sim.Binding{CoAP: sim.CoAP{
+		Observe: []string{"time"}, Method: "PUT", BlockSize: 64, AckTimeout: sim.Duration(200 * time.Millisecond),
+	}}}
+	c := dialUDP(t, d, addr)
+	seen, acked := 0, false
+	deadline := time.Now().Add(30 * time.Second)
+	for sent := false; (seen < 3 || !acked) && time.Now().Before(deadline); {
+		if !sent && c.Room() > 0 {
+			sent = true
+			publish(t, c, &sim.Message{Seq: 1, Topic: "example_data", Payload: bytes.Repeat([]byte("x"), 500), QoS: 1})
+		}
+		switch ev := c.Wait(deadline); ev.Kind {
+		case sim.EventInbound:
+			if string(ev.Inbound.Topic) != "time" || len(ev.Inbound.Payload) == 0 {
+				t.Errorf("inbound %+v", ev.Inbound)
+			}
+			seen++
+		case sim.EventAcked:
+			acked = ev.Seq == 1 && ev.Attempts >= 8
+		case sim.EventNone:
+		default:
+			t.Fatalf("event = %+v", ev)
+		}
+	}
+	if seen < 3 || !acked {
+		t.Errorf("%d notifications, acknowledged %v", seen, acked)
+	}
+}

@@ -31,6 +31,8 @@ func broken(err error) sim.Outcome {
 		return sim.LocalPorts
 	case errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.ENOBUFS):
 		return sim.LocalMemory
+	case errors.Is(err, errAlert):
+		return sim.CoAPAborted
 	case unreachable(err), errors.Is(err, io.EOF), errors.Is(err, io.ErrClosedPipe):
 		return sim.CoAPUnreachable // EOF: a transport of DialConn was closed by its far end
 	case errors.As(err, &dns):
@@ -50,6 +52,10 @@ func answered(code codes.Code) sim.Outcome {
 		return sim.CoAPTooMany
 	case code == codes.ServiceUnavailable:
 		return sim.CoAPUnavailable
+	case code == codes.RequestEntityIncomplete:
+		return sim.CoAPIncomplete
+	case code == codes.RequestEntityTooLarge:
+		return sim.CoAPTooLarge
 	case code>>5 == 4:
 		return sim.CoAPClientError
 	case code>>5 == 5:
@@ -57,3 +63,9 @@ func answered(code codes.Code) sim.Outcome {
 	}
 	return sim.CoAPMalformed // 3.xx: no such class
 }
+
+// OutcomeOf classes an error of a socket or of a dial; LocalOther is one without a class.
+func OutcomeOf(err error) sim.Outcome { return broken(err) }
+
+// OutcomeOfCode classes a response by its code (RFC 7252 section 5.9).
+func OutcomeOfCode(code codes.Code) sim.Outcome { return answered(code) }

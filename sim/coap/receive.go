@@ -21,16 +21,26 @@ const (
 type scratch struct {
 	in      [maxDatagram + 1]byte // one more, for decode
 	out     [16]byte              // the longest reply: header and token
-	text    []byte
+	long    bool                  // tokens above 8 bytes are known
+	text    []byte                // values of options
+	token   []byte
 	options [maxOptions + 1]message.Option // one more, for decode
 	m       message.Message
+	ask     ask // what m is made of
+	cryptic
 }
 
 func (d *Dialer) getScratch() *scratch {
 	if s, ok := d.scratch.Get().(*scratch); ok {
 		return s
 	}
-	return new(scratch)
+	return &scratch{long: d.tokenSize > tokenSize}
+}
+
+// putScratch takes a scratch that a request was made in: what it says is valid only during the call.
+func (d *Dialer) putScratch(s *scratch) {
+	s.ask, s.m.Payload = ask{}, nil
+	d.scratch.Put(s)
 }
 
 // receiver reads datagrams. A device that waits should not own a buffer, so on a plain UDP socket
@@ -39,6 +49,8 @@ func (d *Dialer) getScratch() *scratch {
 type receiver struct {
 	d    *Dialer
 	conn net.Conn
+
+	secured *secured // nil without DTLS
 
 	raw   syscall.RawConn // nil for other connections
 	ready func(fd uintptr) bool
@@ -54,6 +66,9 @@ func (r *receiver) canPoll() bool { return r.raw != nil }
 
 // next blocks until a datagram, an error or the read deadline. The caller gives the scratch back.
 func (r *receiver) next() (*scratch, int, error) {
+	if s, n, err := r.left(); s != nil {
+		return s, n, err
+	}
 	if r.raw != nil {
 		return r.result(r.raw.Read(r.ready))
 	}
@@ -67,7 +82,22 @@ func (r *receiver) next() (*scratch, int, error) {
 }
 
 // poll is next without blocking, whatever the read deadline.
-func (r *receiver) poll() (*scratch, int, error) { return r.result(r.raw.Control(r.peek)) }
+func (r *receiver) poll() (*scratch, int, error) {
+	if s, n, err := r.left(); s != nil {
+		return s, n, err
+	}
+	return r.result(r.raw.Control(r.peek))
+}
+
+// left is what DTLS has left of the last datagram; no scratch if that is nothing.
+func (r *receiver) left() (*scratch, int, error) {
+	if r.secured == nil || r.secured.rest == nil {
+		return nil, 0, nil
+	}
+	s := r.d.getScratch()
+	n, err := r.secured.unwrap(s.in[:maxDatagram], r.secured.more(s.in[:maxDatagram]))
+	return s, n, err
+}
 
 func (r *receiver) result(err error) (*scratch, int, error) {
 	s, n := r.s, r.n

@@ -5,34 +5,44 @@ package coap
 import (
 	"net"
 	"syscall"
+
+	"github.com/myriad-iot/myriad/sim/link"
 )
 
 func (r *receiver) open(d *Dialer, conn net.Conn) {
-	r.d, r.conn = d, conn
-	// Only net's own type: a connection that embeds it changes what reading means.
-	udp, ok := conn.(*net.UDPConn)
-	if !ok {
+	r.d, r.conn, r.raw = d, conn, nil
+	// Not what embeds net's type: that changes what reading means.
+	if r.secured, _ = conn.(*secured); r.secured != nil {
+		conn = r.secured.Conn
+	}
+	switch conn := conn.(type) {
+	case interface{ Raw() syscall.RawConn }:
+		r.raw = conn.Raw()
+	case *net.UDPConn:
+		raw, err := conn.SyscallConn()
+		if err != nil {
+			return // closed already: the first read will say so
+		}
+		r.raw = raw
+	default:
 		return
 	}
-	raw, err := udp.SyscallConn()
-	if err != nil {
-		return // closed already: the first read will say so
-	}
-	r.raw, r.ready = raw, r.try
+	r.ready = r.try
 	r.peek = func(fd uintptr) { r.try(fd) }
 }
 
 // try reads a datagram if there is one, and reports whether it came to an end, good or bad.
 func (r *receiver) try(fd uintptr) bool {
 	s := r.d.getScratch()
-	n, err := syscall.Read(int(fd), s.in[:maxDatagram])
-	for err == syscall.EINTR {
-		n, err = syscall.Read(int(fd), s.in[:maxDatagram])
+	n, err := link.ReadNow(fd, s.in[:maxDatagram])
+	again := err == syscall.EAGAIN
+	if err == nil && r.secured != nil {
+		n, err = r.secured.unwrap(s.in[:maxDatagram], n)
 	}
 	if err != nil {
 		r.d.scratch.Put(s)
 		s, n = nil, 0
 	}
 	r.s, r.n, r.err = s, n, err
-	return err != syscall.EAGAIN
+	return !again
 }

@@ -3,12 +3,12 @@ package coap
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/plgd-dev/go-coap/v3/message"
 	"github.com/plgd-dev/go-coap/v3/message/codes"
 	"github.com/plgd-dev/go-coap/v3/udp/coder"
-
-	"github.com/myriad-iot/myriad/sim"
 )
 
 const (
@@ -16,32 +16,136 @@ const (
 	packetSize     = 256 // to begin with; packets grow to what the fleet's reports need
 )
 
+// Methods of RFC 8132, and its option, and RFC 9175's, which the codec does not name.
+const (
+	codeFETCH  codes.Code = 5
+	codePATCH  codes.Code = 6
+	codeIPATCH codes.Code = 7
+
+	optionRequestTag message.OptionID = 292
+)
+
 var (
 	errOptionTooLong = errors.New("coap: a path segment or query parameter is longer than 255 bytes")
 	errManyOptions   = errors.New("coap: more than 31 path segments and query parameters")
 )
 
-// request encodes m. The packet is the caller's to give back.
-func (d *Dialer) request(m *sim.Message, id uint16, tok token) (*[]byte, error) {
-	s := d.getScratch()
-	defer d.scratch.Put(s)
-	var err error
-	s.text = append(s.text[:0], m.Topic...)
-	if s.m.Options, err = d.options(s.options[:0], s.text, len(m.Payload) > 0); err != nil {
-		return nil, err
+// methodOf is the code of a binding's method.
+func methodOf(name string) (codes.Code, error) {
+	switch strings.ToUpper(name) {
+	case "", "POST":
+		return codes.POST, nil
+	case "PUT":
+		return codes.PUT, nil
+	case "FETCH":
+		return codeFETCH, nil
+	case "PATCH":
+		return codePATCH, nil
+	case "IPATCH":
+		return codeIPATCH, nil
 	}
-	tk := append(s.out[:0], tok[:]...) // not tok itself, which would move to the heap
-	s.m.Token, s.m.Payload, s.m.MessageID = tk, m.Payload, int32(id)
-	s.m.Code, s.m.Type = codes.POST, message.NonConfirmable
-	if m.QoS > 0 {
-		s.m.Type = message.Confirmable
-	}
-	packet, err := d.encode(&s.m)
-	s.m.Payload = nil // it is valid only during the call
-	return packet, err
+	return 0, fmt.Errorf("coap: reports cannot be sent with method %q", name)
 }
 
-// options appends the options of a report to topic, in the ascending order that the wire needs.
+// watch is what a GET says about the relation that it belongs to (RFC 7641 section 2).
+type watch uint8
+
+const (
+	watchNone watch = iota
+	watchOn         // Observe: 0
+	watchOff        // Observe: 1
+)
+
+// ask is what a request says, whatever carries it.
+type ask struct {
+	code    codes.Code
+	target  string // as Message.Topic
+	payload []byte
+	observe watch
+	etag    etag   // of what the client has
+	block1  block  // of a payload that is a part, if size1 is above 0
+	size1   uint32 // the whole payload's length; sent with block 0 only
+	block2  block  // to be sent, if not the zero value
+	tag     uint32 // Request-Tag, if tagged
+	tagged  bool
+}
+
+// compose makes s.m what s.ask says, but for what the transport adds: type, message id and token. Only
+// the payload is still s.ask's: it is not copied.
+func (d *Dialer) compose(s *scratch) (err error) {
+	a := &s.ask
+	// Values are cut from the text, which may move while it grows: they stay where they were.
+	s.text = append(s.text[:0], a.target...)
+	target := s.text
+	s.m.Options = s.options[:0]
+	if a.etag.size > 0 || a.observe != watchNone {
+		s.watching()
+	}
+	if s.m.Options, err = d.options(s.m.Options, target, len(a.payload) > 0); err != nil {
+		return err
+	}
+	if a.block2 != (block{}) || a.size1 > 0 || a.tagged {
+		s.blocks()
+	}
+	s.m.Code, s.m.Payload = a.code, a.payload
+	return nil
+}
+
+// watching appends the options about observing.
+//
+//go:noinline
+func (s *scratch) watching() {
+	a := &s.ask
+	if a.etag.size > 0 {
+		s.opaque(message.ETag, a.etag.bytes[:a.etag.size])
+	}
+	if a.observe != watchNone {
+		s.number(message.Observe, uint32(a.observe-watchOn))
+	}
+}
+
+// blocks appends the options about transfers in blocks.
+//
+//go:noinline
+func (s *scratch) blocks() {
+	a := &s.ask
+	if a.block2 != (block{}) {
+		s.number(message.Block2, a.block2.value())
+	}
+	if a.size1 > 0 {
+		s.number(message.Block1, a.block1.value())
+		if a.block1.num == 0 {
+			s.number(message.Size1, a.size1)
+		}
+	}
+	if a.tagged {
+		s.number(optionRequestTag, a.tag)
+	}
+}
+
+func (s *scratch) opaque(id message.OptionID, v []byte) {
+	from := len(s.text)
+	s.text = append(s.text, v...)
+	s.m.Options = append(s.m.Options, message.Option{ID: id, Value: s.text[from:]})
+}
+
+func (s *scratch) number(id message.OptionID, n uint32) {
+	from := len(s.text)
+	s.text = appendNumber(s.text, n)
+	s.m.Options = append(s.m.Options, message.Option{ID: id, Value: s.text[from:len(s.text):len(s.text)]})
+}
+
+// request encodes s.ask, for UDP. The packet is the caller's to give back.
+func (d *Dialer) request(s *scratch, kind message.Type, id uint16, tok token) (*[]byte, error) {
+	if err := d.compose(s); err != nil {
+		return nil, err
+	}
+	s.token = tok.form(s.token[:0], d.tokenSize) // not tok itself, which would move to the heap
+	s.m.Token, s.m.MessageID, s.m.Type = s.token, int32(id), kind
+	return d.encode(&s.m)
+}
+
+// options appends the options of a request to topic, in the ascending order that the wire needs.
 func (d *Dialer) options(dst message.Options, topic []byte, content bool) (message.Options, error) {
 	path, query, _ := bytes.Cut(bytes.TrimPrefix(topic, []byte("/")), []byte("?"))
 	dst, err := split(dst, message.URIPath, path, '/')
@@ -90,18 +194,33 @@ func (d *Dialer) emptyPacket(id uint16) *[]byte {
 	return p
 }
 
+// encode encodes m. The codec knows no token above 8 bytes: it encodes without one then, and the
+// header is put together around it.
 func (d *Dialer) encode(m *message.Message) (*[]byte, error) {
+	tok, room := m.Token, 0
+	if len(tok) > tokenSize {
+		m.Token, room = nil, len(tok)+2
+	}
 	p := d.getPacket()
-	n, err := coder.DefaultCoder.Encode(*m, (*p)[:cap(*p)])
+	if cap(*p) < room {
+		*p = make([]byte, 0, room+packetSize)
+	}
+	n, err := coder.DefaultCoder.Encode(*m, (*p)[room:cap(*p)])
 	if errors.Is(err, message.ErrTooSmall) {
-		*p = make([]byte, n)
-		n, err = coder.DefaultCoder.Encode(*m, *p)
+		*p = make([]byte, room+n)
+		n, err = coder.DefaultCoder.Encode(*m, (*p)[room:])
 	}
 	if err != nil {
 		d.putPacket(p)
 		return nil, err
 	}
-	*p = (*p)[:n]
+	*p = (*p)[:room+n]
+	if room > 0 {
+		var header [headerSize]byte
+		copy(header[:], (*p)[room:])
+		front := append(appendTokenLength((*p)[:0], header[:], len(tok)), tok...)
+		*p = append(front, (*p)[room+headerSize:]...)
+	}
 	return p, nil
 }
 

@@ -45,6 +45,13 @@ func newTiming(p *sim.CoAP) timing {
 	return t
 }
 
+// TransmitWait is MAX_TRANSMIT_WAIT (RFC 7252 section 4.8.2), 93 s by default: the most that a sender
+// waits for the acknowledgement of a confirmable message.
+func TransmitWait(p *sim.CoAP) time.Duration {
+	t := newTiming(p)
+	return t.wait
+}
+
 // first is the first timeout of a message, for a draw in [0, 1).
 func (t *timing) first(draw float64) time.Duration {
 	return t.ackTimeout + time.Duration(draw*float64(t.spread))

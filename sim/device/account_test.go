@@ -105,7 +105,7 @@ func story(r *rand.Rand, policies []string) (f sim.Fleet, w *world, acts []sim.A
 	acts[0].Over = sim.Duration(r.IntN(10)) * sim.Duration(time.Second)
 	for range 3 + r.IntN(8) {
 		at += time.Duration(r.IntN(20_000)) * time.Millisecond
-		kinds := []sim.ActKind{sim.ActConnect, sim.ActComeBack, sim.ActOffline, sim.ActOffline, sim.ActPowerLoss}
+		kinds := []sim.ActKind{sim.ActConnect, sim.ActComeBack, sim.ActOffline, sim.ActOffline, sim.ActPowerLoss, sim.ActRebind}
 		a := all(kinds[r.IntN(len(kinds))], at)
 		a.Select = &sim.Selection{Fleet: "meters", Percent: float64(r.IntN(101))}
 		if r.IntN(2) == 0 {

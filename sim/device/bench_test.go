@@ -16,14 +16,17 @@ type echo struct {
 	seq uint32
 	qos byte
 	at  time.Time
+
+	event sim.Event
 }
 
 func (e *echo) Publish(m *sim.Message) sim.Outcome { e.seq, e.qos = m.Seq, m.QoS; return sim.OK }
-func (e *echo) Wait(time.Time) sim.Event {
-	if e.qos == 0 {
-		return sim.Event{}
+func (e *echo) Wait(time.Time) *sim.Event {
+	e.event = sim.Event{}
+	if e.qos > 0 {
+		e.event = sim.Event{Kind: sim.EventAcked, Seq: e.seq, Attempts: 1, At: e.at}
 	}
-	return sim.Event{Kind: sim.EventAcked, Seq: e.seq, Attempts: 1, At: e.at}
+	return &e.event
 }
 func (e *echo) Close(bool) {}
 func (e *echo) Room() int  { return 1 }
@@ -31,9 +34,9 @@ func (e *echo) Room() int  { return 1 }
 // nobody is a recorder that keeps nothing.
 type nobody struct{}
 
-func (nobody) Record(*sim.Sample)                          {}
-func (nobody) Count(sim.Counter, uint16, sim.Instant)      {}
-func (nobody) Link(uint16, sim.Ordinal, bool, sim.Instant) {}
+func (nobody) Record(*sim.Sample)                                  {}
+func (nobody) Count(sim.Counter, uint16, uint16, sim.Instant)      {}
+func (nobody) Link(uint16, uint16, sim.Ordinal, bool, sim.Instant) {}
 
 // workbench are connected devices without goroutines.
 func workbench(tb testing.TB, count int, qos byte) ([]*Device, *reports.Ledger) {
@@ -70,7 +73,8 @@ func (d *Device) work(n int) {
 	d.send()
 	e := d.conv.(*echo)
 	e.at = d.c.T0.Add(now)
-	d.handle(e.Wait(d.c.T0.Add(now)))
+	ev := e.Wait(d.c.T0.Add(now))
+	d.handle(ev)
 }
 
 func BenchmarkDeviceReport(b *testing.B) {

@@ -112,7 +112,7 @@ func TestAConnectionThatComesTooLateIsClosedAtOnce(t *testing.T) {
 func TestTheEndOfARunEndsCalls(t *testing.T) {
 	for name, end := range map[string]func(*bench, context.CancelFunc){
 		"finish": func(b *bench, _ context.CancelFunc) { b.config.Program.Finish(); b.poke() },
-		"ctx":    func(_ *bench, cancel context.CancelFunc) { cancel() },
+		"ctx":    func(b *bench, cancel context.CancelFunc) { cancel(); b.poke() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -2,9 +2,11 @@ package device
 
 import (
 	"context"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
@@ -27,7 +29,23 @@ type Config struct {
 	Gauges    *Gauges
 	Graveyard func(sim.Conversation) // keeps the sockets of devices that lost power open until the run's end
 
+	// Gate is what late calls wait at; nil is none.
+	Gate *Gate
+
+	// Source is the address that a device's call goes out from. Nil leaves it to the kernel.
+	Source func(o sim.Ordinal, attempt int) netip.AddrPort
+
+	// Begin is the instant from which on these devices are this process's, and Epoch how many processes
+	// carried them before. What came due earlier was another's to report. 0 is the run's beginning.
+	Begin sim.Instant
+	Epoch uint32
+
+	// Lease is until when the devices may act; they leave by themselves when it has ended, because another
+	// process may have them by then. Nil is forever.
+	Lease *Lease
+
 	scratch sync.Pool // of *scratch
+	callers callers
 }
 
 // Gauges count a fleet's present state. Devices write them, anybody reads them.
@@ -42,7 +60,7 @@ type Gauges struct {
 	Ended     atomic.Int64 // devices that have made all their reports: see Program.End
 }
 
-// Device is one device. Its fields belong to the goroutine of Run, but for those Poke uses.
+// Device is one device. Its fields belong to the goroutine that Go starts, but for those Poke uses.
 type Device struct {
 	c       *Config
 	account *reports.Account
@@ -71,11 +89,14 @@ type Device struct {
 	had     bool        // a session had been established before those waits
 	calls   int         // calls ever
 	tries   uint16      // calls since the connection was wanted
+	peer    uint16      // number of the endpoint that was called last
 	dialDue sim.Instant // when the next call is due
 	wantDue sim.Instant // when the first call of this want was due
 	given   bool        // the retry policy gave up
 
+	life    *Life
 	sleeper *time.Timer
+	rare    *rare // nil until it is needed
 }
 
 // New returns device o of c's fleet, without power.
@@ -99,39 +120,127 @@ func (d *Device) Poke() {
 	}
 }
 
-// Run lives until the program finishes or ctx ends; ctx is the hard end, without goodbye. A device
-// that waits for its peer learns of either when it is poked.
-func (d *Device) Run(ctx context.Context) {
-	defer d.leave()
-	for ctx.Err() == nil {
-		s := d.c.Program.current.Load()
-		now := d.now()
-		nextAct := d.act(s, now)
-		nextDue := d.report(s, now)
-		if !d.ended && s.end <= now {
-			d.ended = true
-			d.c.Gauges.Ended.Add(1)
+// Life is what devices live in: until it ends, which is the hard end, without goodbye.
+type Life struct {
+	ctx context.Context
+	all sync.WaitGroup
+}
+
+// NewLife returns a life that ends with ctx. Who ends it has to poke the devices: one that waits for its
+// peer, or calls it, learns of it then.
+func NewLife(ctx context.Context) *Life { return &Life{ctx: ctx} }
+
+// Wait returns when no device lives any more.
+func (l *Life) Wait() { l.all.Wait() }
+
+// Go lives until the program finishes or l ends. The device lives on one goroutine at a time.
+//
+// Whenever that goroutine's stack has grown and the device is about to do nothing for a while, it goes on
+// on a new one. The runtime halves a stack only when less than a quarter of it is used, and a device that
+// waits uses more than that of 4 KiB: a stack that has grown would stay so, and be half of what a device
+// costs. (GODEBUG=adaptivestackstart=0 has to be set for that, or the runtime makes new stacks as large
+// as old ones are on average.)
+func (d *Device) Go(l *Life) {
+	l.all.Add(1)
+	d.life = l
+	d.c.callers.join()
+	go func() {
+		d.resume()
+		d.live()
+	}()
+}
+
+func (d *Device) live() {
+	if d.run(d.life.ctx) {
+		go d.live()
+		return
+	}
+	d.c.callers.leave()
+	d.life.all.Done()
+}
+
+// run returns true when it wants to go on on a new goroutine.
+func (d *Device) run(ctx context.Context) (again bool) {
+	place := stackPlace()
+	// Not in the first round: if catching up alone grows a stack, it grows every new one, and none would wait.
+	for first := true; ctx.Err() == nil; first = false {
+		until, next := d.catchUp()
+		if !first && next != calls && d.out.len() == 0 && stackPlace() != place {
+			return true
 		}
-		if s.finish {
-			d.goodbye()
-			return
-		}
-		until := min(nextAct, nextDue)
-		switch {
-		case d.conv != nil:
-			d.send()
-			if d.conv != nil {
-				d.handle(d.conv.Wait(d.c.T0.Add(until)))
+		switch next {
+		case waits:
+			if d.send(); d.conv != nil {
+				d.wait(until)
 			}
-		case d.wanted && !d.given && d.dialDue <= now:
+		case calls:
 			d.dial(ctx)
-		case d.wanted && !d.given:
-			d.sleep(ctx, min(until, d.dialDue))
-		default:
+		case sleeps:
 			d.sleep(ctx, until)
+		case leaves:
+			d.goodbye()
+			d.leave()
+			return false
 		}
 	}
+	d.leave()
+	return false
 }
+
+// stackPlace is where its caller's stack is. Called from the same frame it returns something else only
+// after the stack was copied, which is how stacks grow.
+//
+//go:noinline
+func stackPlace() uintptr {
+	var here byte
+	return uintptr(unsafe.Pointer(&here))
+}
+
+// pursuit is what a device does until the next thing is due.
+type pursuit uint8
+
+const (
+	waits pursuit = iota
+	calls
+	sleeps
+	leaves
+)
+
+// catchUp does what is due and says what to do until when. It is a function of its own, like others
+// here, to keep the frames small that a device has on its stack while it waits or writes: together
+// they have to fit in the 2 KiB that a goroutine starts with, for a stack that has grown stays so.
+//
+//go:noinline
+func (d *Device) catchUp() (sim.Instant, pursuit) {
+	s := d.c.Program.current.Load()
+	now := d.now()
+	if l := d.c.Lease; l != nil && l.Over(now) {
+		return 0, leaves // before anything that is due is done
+	}
+	nextAct := d.act(s, now)
+	nextDue := d.report(s, now)
+	if !d.ended && s.end <= now {
+		d.ended = true
+		d.c.Gauges.Ended.Add(1)
+	}
+	until := min(nextAct, nextDue)
+	switch {
+	case s.finish:
+		return 0, leaves
+	case d.conv != nil:
+		return until, waits
+	case d.wanted && !d.given && d.dialDue <= now:
+		return 0, calls
+	case d.wanted && !d.given:
+		return min(until, d.dialDue), sleeps
+	}
+	return until, sleeps
+}
+
+// wait waits for what the peer has to say.
+//
+//go:noinline
+func (d *Device) wait(until sim.Instant) { d.handle(d.conv.Wait(d.c.T0.Add(until))) }
 
 func (d *Device) now() sim.Instant { return time.Since(d.c.T0) }
 
@@ -157,6 +266,8 @@ func (d *Device) act(s *script, now sim.Instant) sim.Instant {
 			d.offline()
 		case effectPowerLoss:
 			d.powerLoss()
+		case effectRebind:
+			d.rebind(instant)
 		}
 		d.c.Gauges.Acted.Add(1)
 	}
@@ -201,7 +312,7 @@ func (d *Device) powerLoss() {
 		d.down()
 	}
 	d.unwant()
-	d.on = false
+	d.on, d.rare = false, nil
 	waiting := d.out.clear() // all of it: down has put what was in flight there
 	d.c.Gauges.Backlog.Add(-int64(len(waiting)))
 	d.c.Gauges.Stuck.Add(-int64(len(waiting)))
@@ -226,8 +337,13 @@ func (d *Device) down() {
 	d.reach.Store(nil)
 	d.conv = nil
 	d.out.requeue()
+	if d.rare != nil {
+		for i := range d.rare.answers {
+			d.rare.answers[i].flying = false
+		}
+	}
 	d.c.Gauges.Connected.Add(-1)
-	d.c.Recorder.Link(d.c.Index, d.ordinal, false, d.now())
+	d.c.Recorder.Link(d.c.Index, d.peer, d.ordinal, false, d.now())
 }
 
 // goodbye is the orderly end.
@@ -238,7 +354,7 @@ func (d *Device) goodbye() {
 	}
 }
 
-// leave runs at the end of Run in any case.
+// leave runs at the end in any case.
 func (d *Device) leave() {
 	if d.conv != nil {
 		d.conv.Close(true)

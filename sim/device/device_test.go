@@ -3,7 +3,6 @@ package device
 import (
 	"context"
 	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,7 +22,7 @@ type bench struct {
 	ledger  *reports.Ledger
 	config  *Config
 	devices []*Device
-	all     sync.WaitGroup
+	all     *Life
 	cancel  context.CancelFunc
 }
 
@@ -42,7 +41,16 @@ func testFleet(count int) sim.Fleet {
 // start runs the fleet inside a synctest bubble.
 func start(t *testing.T, w *world, f sim.Fleet, seed uint64, acts ...sim.Act) *bench {
 	t.Helper()
-	plan := &sim.Plan{Seed: seed, Fleets: []sim.Fleet{f}}
+	b := prepared(t, w, f, w)
+	b.plan.Seed, b.config.Seed = seed, seed
+	b.launch(acts...)
+	return b
+}
+
+// prepared is a fleet that does not run yet.
+func prepared(t *testing.T, w *world, f sim.Fleet, dialer sim.Dialer) *bench {
+	t.Helper()
+	plan := &sim.Plan{Seed: 1, Fleets: []sim.Fleet{f}}
 	b := &bench{plan: plan, world: w, tape: new(tape)}
 	b.ledger = reports.NewLedger(plan, 1, b.tape)
 	encoder, err := payload.New(&f.Model)
@@ -50,20 +58,24 @@ func start(t *testing.T, w *world, f sim.Fleet, seed uint64, acts ...sim.Act) *b
 		t.Fatal(err)
 	}
 	b.config = &Config{
-		Fleet: &plan.Fleets[0], Seed: seed, Run: 1, T0: b.world.t0, Dialer: b.world, Encoder: encoder,
+		Fleet: &plan.Fleets[0], Seed: 1, Run: 1, T0: b.world.t0, Dialer: dialer, Encoder: encoder,
 		Recorder: b.tape, Program: NewProgram(), Gauges: new(Gauges), Graveyard: b.world.bury,
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	b.all, b.cancel = NewLife(ctx), cancel
+	return b
+}
+
+// launch runs the fleet.
+func (b *bench) launch(acts ...sim.Act) {
 	for i := range acts {
 		b.config.Program.Add(&acts[i], acts[i].At.D())
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	b.cancel = cancel
-	for o := range f.Count {
+	for o := range b.plan.Fleets[0].Count {
 		d := New(b.config, sim.Ordinal(o), b.ledger.Account(0, sim.Ordinal(o)))
 		b.devices = append(b.devices, d)
-		b.all.Go(func() { d.Run(ctx) })
+		d.Go(b.all)
 	}
-	return b
 }
 
 // finish ends reporting now, lets answers arrive, and takes the fleet down.

@@ -118,10 +118,10 @@ type talk struct {
 	o       sim.Ordinal
 	poke    chan struct{}
 	broken  bool // guarded by w.mu
-	pending []answer
+	pending []reply
 }
 
-type answer struct {
+type reply struct {
 	seq uint32
 	at  time.Time
 }
@@ -144,12 +144,17 @@ func (t *talk) Publish(m *sim.Message) sim.Outcome {
 		t.w.arrived = append(t.w.arrived, arrival{t.o, m.Seq, time.Since(t.w.t0), stamp.Due, m.Resend, h.Sum64()})
 	}
 	if m.QoS > 0 {
-		t.pending = append(t.pending, answer{m.Seq, time.Now().Add(t.w.rtt)})
+		t.pending = append(t.pending, reply{m.Seq, time.Now().Add(t.w.rtt)})
 	}
 	return sim.OK
 }
 
-func (t *talk) Wait(deadline time.Time) sim.Event {
+func (t *talk) Wait(deadline time.Time) *sim.Event {
+	e := t.await(deadline)
+	return &e
+}
+
+func (t *talk) await(deadline time.Time) sim.Event {
 	until := deadline
 	if len(t.pending) > 0 && t.pending[0].at.Before(until) {
 		until = t.pending[0].at
@@ -218,13 +223,13 @@ func (t *tape) Record(s *sim.Sample) {
 	t.samples = append(t.samples, *s)
 }
 
-func (t *tape) Count(c sim.Counter, _ uint16, _ sim.Instant) {
+func (t *tape) Count(c sim.Counter, _, _ uint16, _ sim.Instant) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.counts[c]++
 }
 
-func (t *tape) Link(_ uint16, _ sim.Ordinal, up bool, at sim.Instant) {
+func (t *tape) Link(_, _ uint16, _ sim.Ordinal, up bool, at sim.Instant) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.links = append(t.links, link{up, at})

@@ -6,13 +6,15 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// report is a message on its way: due, and perhaps sent.
+// report is a message on its way: due, and perhaps sent, and perhaps received.
 type report struct {
-	seq  uint32
-	sent bool // handed to the kernel at least once
-	due  sim.Instant
-	at   sim.Instant // of the first send
-	from sim.Instant // when the device could first have sent it
+	seq      uint32
+	id       uint16 // MQTT packet identifier that it was last sent with
+	sent     bool   // handed to the kernel at least once
+	received bool   // QoS 2: its PUBREC came
+	due      sim.Instant
+	at       sim.Instant // of the first send
+	from     sim.Instant // when the device could first have sent it
 }
 
 // queue is a list of reports that grows at its end and shrinks at its front, both in constant time
@@ -72,6 +74,37 @@ func (b *outbox) push(r report, capacity int, dropNewest bool) (report, bool) {
 	b.waiting.push(r)
 	return oldest, true
 }
+
+// find returns the report with the number seq among those in flight, nil if it is not there. It is valid
+// until the outbox changes.
+func (b *outbox) find(seq uint32) *report {
+	for i := range b.inflight {
+		if b.inflight[i].seq == seq {
+			return &b.inflight[i]
+		}
+	}
+	return nil
+}
+
+// renew removes the reports that were received and takes the identifiers of the others away.
+func (b *outbox) renew() (received []report) {
+	kept := b.waiting.items[:b.waiting.head]
+	for _, r := range b.waiting.items[b.waiting.head:] {
+		if r.received {
+			received = append(received, r)
+			continue
+		}
+		r.id = 0
+		kept = append(kept, r)
+	}
+	b.waiting.items = kept
+	return received
+}
+
+// depart moves the first waiting report to those in flight.
+//
+//go:noinline
+func (b *outbox) depart() { b.inflight = append(b.inflight, b.waiting.pop()) }
 
 // answered removes the report with the number seq from those in flight.
 func (b *outbox) answered(seq uint32) (report, bool) {

@@ -142,6 +142,13 @@ func TestEffects(t *testing.T) {
 					c = s.after(at)
 				}
 			}
+			parts := int64(0)
+			for shard := range 3 {
+				parts += p.EffectsOn(shard, 3, sim.FleetKey(seed, 0), f.Count, until)
+			}
+			if parts != want {
+				t.Errorf("%v: %d effects on three shards, want %d", until, parts, want)
+			}
 			if got := p.Effects(f.Count, until); got != want {
 				t.Fatalf("seed %d: %d effects until %v, the devices see %d", seed, got, until, want)
 			}

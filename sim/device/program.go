@@ -69,7 +69,7 @@ func (p *Program) Effects(n int, until sim.Instant) int64 {
 		switch t.act.Kind {
 		case sim.ActConnect, sim.ActComeBack:
 			count += sort.Search(size, func(rank int) bool { return t.start+pace.Arrival(t.act, rank, size) > until })
-		case sim.ActOffline, sim.ActPowerLoss:
+		case sim.ActOffline, sim.ActPowerLoss, sim.ActRebind:
 			if t.start <= until {
 				count += size
 			}
@@ -79,6 +79,26 @@ func (p *Program) Effects(n int, until sim.Instant) int64 {
 		}
 	}
 	return int64(count)
+}
+
+// EffectsOn is the part of Effects that is on the devices of one shard: those of n whose ordinal is shard
+// modulo shards. key is the fleet's: see [sim.FleetKey].
+func (p *Program) EffectsOn(shard, shards int, key uint64, n int, until sim.Instant) int64 {
+	s := p.current.Load()
+	count := int64(0)
+	for o := shard; o < n; o += shards {
+		for c := (cursor{}); ; {
+			at, instant, what := s.next(c, key, sim.Ordinal(o), n)
+			if what == effectNone {
+				break
+			}
+			if instant <= until {
+				count++
+			}
+			c = s.after(at)
+		}
+	}
+	return count
 }
 
 func (p *Program) change(f func(*script)) {
@@ -95,6 +115,7 @@ const (
 	effectConnect
 	effectDisconnect
 	effectPowerLoss
+	effectRebind
 )
 
 // cursor is a device's place in its program. A "goes offline for" act has two effects.
@@ -131,6 +152,8 @@ func (s *script) find(c cursor, key uint64, o sim.Ordinal, n int) (cursor, sim.I
 			return c, t.start, effectDisconnect
 		case sim.ActPowerLoss:
 			return c, t.start, effectPowerLoss
+		case sim.ActRebind:
+			return c, t.start, effectRebind
 		}
 	}
 	return c, Forever, effectNone
@@ -140,7 +163,7 @@ func (s *script) find(c cursor, key uint64, o sim.Ordinal, n int) (cursor, sim.I
 func (s *script) leave(c cursor, key uint64, o sim.Ordinal, n int) sim.Instant {
 	for {
 		at, instant, what := s.next(c, key, o, n)
-		if what != effectConnect {
+		if what != effectConnect && what != effectRebind {
 			return instant
 		}
 		c = s.after(at)

@@ -10,6 +10,7 @@ import (
 // for every report nor own them.
 type scratch struct {
 	payload []byte
+	reading payload.Reading
 	message sim.Message
 	sample  sim.Sample
 }
@@ -47,7 +48,7 @@ func (d *Device) report(s *script, now sim.Instant) sim.Instant {
 		d.turn++
 		d.seq++
 		d.account.Due(r.seq)
-		d.c.Recorder.Count(sim.CountDue, d.c.Index, at)
+		d.c.Recorder.Count(sim.CountDue, d.c.Index, d.peer, at)
 		d.c.Gauges.Due.Add(1)
 		d.queue(r)
 	}
@@ -61,7 +62,11 @@ func (d *Device) queue(r report) {
 			d.send() // several came due at once because we are late, which is no reason to drop one
 		}
 	}
-	out, full := d.out.push(r, capacity, d.c.Fleet.Model.Buffer.Newest)
+	newest := d.c.Fleet.Model.Buffer.Newest
+	if d.c.Fleet.Data().QoS == 2 && d.out.waiting.len() > 0 && d.out.waiting.front().sent {
+		newest = true // an exchange that has begun has to be ended, or its identifier stays taken
+	}
+	out, full := d.out.push(r, capacity, newest)
 	if !full {
 		d.c.Gauges.Backlog.Add(1)
 		if !d.wanted {
@@ -77,12 +82,13 @@ func (d *Device) queue(r report) {
 
 func (d *Device) drop(seq uint32) {
 	d.account.Dropped(seq)
-	d.c.Recorder.Count(sim.CountDropped, d.c.Index, d.now())
+	d.c.Recorder.Count(sim.CountDropped, d.c.Index, d.peer, d.now())
 }
 
 // send hands waiting reports to the conversation while it has room for them.
 func (d *Device) send() {
 	w, windowed := d.conv.(sim.Windowed)
+	d.reply(w)
 	for d.out.waiting.len() > 0 {
 		if windowed && w.Room() <= 0 {
 			d.ready = Forever
@@ -100,23 +106,21 @@ func (d *Device) send() {
 // publish writes the first waiting report. It returns false when that failed: the next Wait says
 // that the connection is gone, and the report, which did not leave whole, keeps its place.
 func (d *Device) publish() bool {
-	b := d.c.Fleet.Data()
 	r := d.out.waiting.front()
-	s := d.c.borrow()
-	s.payload = d.payload(s.payload[:0], r)
-	s.message = sim.Message{Seq: r.seq, Topic: d.topic, Payload: s.payload, QoS: b.QoS, Resend: r.sent}
-	at := d.now() // before the write: a peer that reads slowly must not look like our lag
-	outcome := d.conv.Publish(&s.message)
-	d.c.scratch.Put(s)
+	outcome, at := d.write(r)
 	switch outcome {
 	case sim.OK:
-		d.sent(r, at)
-		if b.QoS > 0 {
-			d.out.inflight = append(d.out.inflight, d.out.waiting.pop())
+		if r.received {
+			d.rarely().releasedAt(r.seq, at)
+		} else {
+			d.sent(r, at)
+		}
+		if d.c.Fleet.Data().QoS > 0 {
+			d.out.depart()
 			return true
 		}
 		d.c.Gauges.Done.Add(1)
-	case sim.MQTTPubackError: // refused without being sent: no other connection would take it either
+	case sim.MQTTPubackError, sim.MQTTTooLarge: // refused without being sent: no other connection would take it either
 		if !r.sent {
 			r.at, r.from = at, d.ready
 			d.drop(r.seq)
@@ -124,55 +128,100 @@ func (d *Device) publish() bool {
 	default:
 		return false
 	}
+	d.finished(outcome)
+	return true
+}
+
+// finished takes the first waiting report out: nobody will answer it.
+//
+//go:noinline
+func (d *Device) finished(o sim.Outcome) {
 	done := d.out.waiting.pop()
 	d.c.Gauges.Backlog.Add(-1)
-	d.record(&done, d.now(), outcome, 1)
-	return true
+	d.record(&done, d.now(), o, 1)
+}
+
+// write hands a report to the conversation. at is before the write: a peer that reads slowly must not
+// look like our lag.
+//
+//go:noinline
+func (d *Device) write(r *report) (o sim.Outcome, at sim.Instant) {
+	s := d.c.borrow()
+	d.fill(s, r)
+	at = d.now()
+	o = d.conv.Publish(&s.message)
+	if o == sim.OK {
+		r.id = s.message.ID
+	}
+	d.c.scratch.Put(s)
+	return o, at
+}
+
+// fill makes the message of a report.
+//
+//go:noinline
+func (d *Device) fill(s *scratch, r *report) {
+	s.reading = payload.Reading{
+		ID:    d.id,
+		Stamp: sim.Stamp{Run: d.c.Run, Fleet: d.c.Index, Device: d.ordinal, Seq: r.seq, Due: r.due},
+		Key:   d.key, Seq: r.seq, Due: r.due, Time: d.c.T0.Add(r.due),
+	}
+	s.payload = d.c.Encoder.Append(s.payload[:0], &s.reading)
+	b := d.c.Fleet.Data()
+	m := &s.message
+	m.Seq, m.Topic, m.Payload, m.QoS, m.Retain = r.seq, d.topic, s.payload, b.QoS, b.MQTT.Retain
+	m.Resend, m.Released, m.ID = r.sent, r.received, r.id
 }
 
 func (d *Device) sent(r *report, now sim.Instant) {
 	if r.sent {
 		d.account.Resent(r.seq)
-		d.c.Recorder.Count(sim.CountResent, d.c.Index, now)
+		d.c.Recorder.Count(sim.CountResent, d.c.Index, d.peer, now)
 		return
 	}
 	r.sent, r.at, r.from = true, now, d.ready
 	d.account.Sent(r.seq, d.c.Fleet.Data().QoS, now)
-	d.c.Recorder.Count(sim.CountSent, d.c.Index, now)
-}
-
-func (d *Device) payload(dst []byte, r *report) []byte {
-	return d.c.Encoder.Append(dst, &payload.Reading{
-		ID:    d.id,
-		Stamp: sim.Stamp{Run: d.c.Run, Fleet: d.c.Index, Device: d.ordinal, Seq: r.seq, Due: r.due},
-		Key:   d.key, Seq: r.seq, Due: r.due, Time: d.c.T0.Add(r.due),
-	})
+	d.c.Recorder.Count(sim.CountSent, d.c.Index, d.peer, now)
 }
 
 // handle takes what the conversation had to tell.
-func (d *Device) handle(e sim.Event) {
+func (d *Device) handle(e *sim.Event) {
 	switch e.Kind {
+	case sim.EventInbound:
+		d.inbound(e)
+	case sim.EventReceived:
+		d.received(e)
 	case sim.EventAcked, sim.EventFailed:
-		r, ok := d.out.answered(e.Seq)
-		if !ok {
+		if e.Seq&answerBit != 0 {
+			d.answered(e)
 			return
 		}
-		at := e.At.Sub(d.c.T0)
-		d.c.Gauges.Backlog.Add(-1)
-		if e.Kind == sim.EventAcked {
-			d.account.Acked(r.seq, at)
-			d.c.Gauges.Done.Add(1)
-		}
-		d.record(&r, at, e.Outcome, e.Attempts)
+		d.settled(e)
 	case sim.EventDown:
 		d.lost(e.Outcome)
 	}
 }
 
+// settled is the answer to a report.
+func (d *Device) settled(e *sim.Event) {
+	r, ok := d.out.answered(e.Seq)
+	if !ok {
+		return
+	}
+	at := e.At.Sub(d.c.T0)
+	d.c.Gauges.Backlog.Add(-1)
+	if e.Kind == sim.EventAcked {
+		d.account.Acked(r.seq, at)
+		d.c.Gauges.Done.Add(1)
+	}
+	d.complete(r.seq, at)
+	d.record(&r, at, e.Outcome, e.Attempts)
+}
+
 func (d *Device) record(r *report, done sim.Instant, o sim.Outcome, attempts uint16) {
 	s := d.c.borrow()
 	s.sample = sim.Sample{
-		Op: sim.OpPublish, Fleet: d.c.Index, Device: d.ordinal,
+		Op: sim.OpPublish, Fleet: d.c.Index, Endpoint: d.peer, Device: d.ordinal,
 		Due: r.due, Ready: r.from, Sent: r.at, Done: done, Outcome: o, Attempts: max(attempts, 1),
 		Unanswered: d.c.Fleet.Data().QoS == 0,
 	}

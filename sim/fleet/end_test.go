@@ -185,19 +185,20 @@ func TestActWaits(t *testing.T) {
 func TestPrepareSaysWhatIsWrong(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		change func(*sim.Plan, *fleet.Worker)
+		change func(*sim.Plan, *fleet.Solo)
 		want   string
 	}{
-		{"dialer", func(_ *sim.Plan, w *fleet.Worker) {
-			w.Dialer = func(*sim.Fleet) (sim.Dialer, error) { return nil, errors.New("no such channel") }
+		{"dialer", func(_ *sim.Plan, w *fleet.Solo) {
+			w.Devices.Dialer = func(*sim.Fleet) (sim.Dialer, error) { return nil, errors.New("no such channel") }
 		}, `fleet "meters": no such channel`},
-		{"model", func(p *sim.Plan, _ *fleet.Worker) { p.Fleets[0].Model.Encoding = "wax" }, `model "meter": unknown encoding "wax"`},
+		{"model", func(p *sim.Plan, _ *fleet.Solo) { p.Fleets[0].Model.Encoding = "wax" }, `model "meter": unknown encoding "wax"`},
 	} {
 		p := meters(1, s, connect(0))
-		w := &fleet.Worker{
-			Plan: p, T0: time.Now(), Recorder: new(tape), Ledger: reports.NewLedger(p, 1, new(tape)),
+		w := &fleet.Solo{Devices: fleet.Crew{
+			Recorder: new(tape), Account: reports.NewLedger(p, 1, new(tape)).Account,
 			Dialer: func(*sim.Fleet) (sim.Dialer, error) { return &peer{}, nil },
-		}
+		}}
+		w.Plan, w.T0 = p, time.Now()
 		tt.change(p, w)
 		if err := w.Prepare(); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %s", tt.name, err, tt.want)

@@ -117,7 +117,12 @@ func (l *line) Publish(m *sim.Message) sim.Outcome {
 	return sim.OK
 }
 
-func (l *line) Wait(deadline time.Time) sim.Event {
+func (l *line) Wait(deadline time.Time) *sim.Event {
+	e := l.await(deadline)
+	return &e
+}
+
+func (l *line) await(deadline time.Time) sim.Event {
 	if len(l.pending) > 0 && l.pending[0].At.Before(deadline) {
 		deadline = l.pending[0].At
 	}
@@ -201,7 +206,7 @@ type tape struct {
 }
 
 func (r *tape) Record(*sim.Sample) {}
-func (r *tape) Count(c sim.Counter, _ uint16, at sim.Instant) {
+func (r *tape) Count(c sim.Counter, _, _ uint16, at sim.Instant) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.counts[c]++
@@ -209,8 +214,8 @@ func (r *tape) Count(c sim.Counter, _ uint16, at sim.Instant) {
 		r.due = append(r.due, at)
 	}
 }
-func (r *tape) Link(uint16, sim.Ordinal, bool, sim.Instant) {}
-func (r *tape) Mark(at sim.Instant)                         { r.marks = append(r.marks, at) }
+func (r *tape) Link(uint16, uint16, sim.Ordinal, bool, sim.Instant) {}
+func (r *tape) Mark(at sim.Instant)                                 { r.marks = append(r.marks, at) }
 
 // rig is a worker with everything it needs, inside a synctest bubble.
 type rig struct {
@@ -219,7 +224,7 @@ type rig struct {
 	lever  *lever
 	tape   *tape
 	ledger *reports.Ledger
-	worker *fleet.Worker
+	worker *fleet.Solo
 	ticks  []sim.Instant
 
 	mu     sync.Mutex
@@ -276,9 +281,14 @@ func prepare(t *testing.T, p *sim.Plan) *rig {
 	r.peer = &peer{t0: time.Now(), rtt: 7 * time.Millisecond, lines: make(map[*line]bool)}
 	r.lever = &lever{p: r.peer}
 	r.ledger = reports.NewLedger(p, 1, r.tape)
-	r.worker = &fleet.Worker{
-		Plan: p, RunID: 1, T0: r.peer.t0, Recorder: r.tape, Ledger: r.ledger,
-		Dialer: func(*sim.Fleet) (sim.Dialer, error) { return r.peer, nil },
+	r.worker = &fleet.Solo{
+		Devices: fleet.Crew{
+			RunID: 1, Recorder: r.tape, Account: r.ledger.Account,
+			Dialer: func(*sim.Fleet) (sim.Dialer, error) { return r.peer, nil },
+		},
+	}
+	r.worker.Timeline = fleet.Timeline{
+		Plan: p, T0: r.peer.t0,
 		Handle: func(string) (sim.Handle, error) { return r.lever, nil },
 		Tick:   func(at sim.Instant) { r.ticks = append(r.ticks, at); r.worker.Course() },
 		Event: func(e reports.Event) {

@@ -11,78 +11,92 @@ import (
 
 // fault breaks a service and mends it. It mends it also when ctx ends meanwhile: a drain needs a
 // target that answers.
-func (w *Worker) fault(ctx context.Context, a *sim.Act) {
-	if err := w.breakAndMend(ctx, a); err != nil {
-		w.mu.Lock()
-		w.faultErr = errors.Join(w.faultErr, fmt.Errorf("%s: %w", a.Origin, err))
-		w.mu.Unlock()
-		w.note("fault-failed", err.Error(), a.Origin)
+func (t *Timeline) fault(ctx context.Context, a *sim.Act) {
+	if err := t.breakAndMend(ctx, a); err != nil {
+		t.mu.Lock()
+		t.faultErr = errors.Join(t.faultErr, fmt.Errorf("%s: %w", a.Origin, err))
+		t.mu.Unlock()
+		t.note("fault-failed", err.Error(), a.Origin)
 	}
 }
 
-func (w *Worker) breakAndMend(ctx context.Context, a *sim.Act) error {
-	if w.Handle == nil {
+// command has an act's commands sent, and fails like a fault.
+func (t *Timeline) command(ctx context.Context, i int, a *sim.Act, start sim.Instant) {
+	err := errors.New("nobody sends commands in this run")
+	if t.Command != nil {
+		err = t.Command(ctx, i, a, start)
+	}
+	if err != nil {
+		t.mu.Lock()
+		t.faultErr = errors.Join(t.faultErr, fmt.Errorf("%s: %w", a.Origin, err))
+		t.mu.Unlock()
+		t.note("command-failed", err.Error(), a.Origin)
+	}
+}
+
+func (t *Timeline) breakAndMend(ctx context.Context, a *sim.Act) error {
+	if t.Handle == nil {
 		return errors.New("this target cannot be broken")
 	}
-	h, err := w.Handle(a.Service)
+	h, err := t.Handle(a.Service)
 	if err != nil {
 		return err
 	}
 	whole := context.WithoutCancel(ctx)
-	at := w.now()
+	at := t.now()
 	if a.Kind == sim.ActFreeze {
 		if err := h.Freeze(whole, true); err != nil {
 			return err
 		}
-		w.note("service-frozen", a.Service+" is frozen", a.Origin)
-		w.until(ctx, at+a.Over.D())
+		t.note("service-frozen", a.Service+" is frozen", a.Origin)
+		t.until(ctx, at+a.Over.D())
 		if err := h.Freeze(whole, false); err != nil {
 			return err
 		}
-		w.note("service-thawed", a.Service+" answers again", a.Origin)
+		t.note("service-thawed", a.Service+" answers again", a.Origin)
 		return nil
 	}
 	if err := h.Down(whole, a.Kind == sim.ActKill); err != nil {
 		return err
 	}
-	w.note("service-down", a.Service+" is down", a.Origin)
-	w.until(ctx, at+a.Over.D())
+	t.note("service-down", a.Service+" is down", a.Origin)
+	t.until(ctx, at+a.Over.D())
 	if err := h.Up(whole); err != nil {
 		return err
 	}
-	w.note("service-up", a.Service+" is up again", a.Origin)
+	t.note("service-up", a.Service+" is up again", a.Origin)
 	return nil
 }
 
 // tick calls Tick when a second of the run ends and watches for the early stop while ctx, the
 // timeline's, lasts.
-func (w *Worker) tick(ctx context.Context, done <-chan struct{}, stop context.CancelCauseFunc) {
-	timer := time.NewTimer(time.Second - w.now())
+func (t *Timeline) tick(ctx context.Context, done <-chan struct{}, stop context.CancelCauseFunc) {
+	timer := time.NewTimer(time.Second - t.now())
 	defer timer.Stop()
-	guard := earlyStop{rule: w.Plan.StopEarly}
+	guard := earlyStop{rule: t.Plan.StopEarly}
 	for {
 		select {
 		case <-done:
 			return
 		case <-timer.C:
 		}
-		timer.Reset(time.Second - w.now()%time.Second) // one that takes too long costs others
-		if w.Tick != nil {
-			w.Tick(w.now())
+		timer.Reset(time.Second - t.now()%time.Second) // one that takes too long costs others
+		if t.Tick != nil {
+			t.Tick(t.now())
 		}
 		if guard.rule == nil || ctx.Err() != nil {
 			continue
 		}
 		due, answered := int64(0), int64(0)
-		for _, s := range w.fleets {
-			due += s.gauges.Due.Load()
-			answered += s.gauges.Done.Load()
+		for _, f := range t.Crew.State().Fleets {
+			due += f.Due
+			answered += f.Done
 		}
 		if reason := guard.second(due, answered); reason != "" {
-			w.mu.Lock()
-			w.course.Stopped = reason
-			w.mu.Unlock()
-			w.note("stopped-early", reason, w.Plan.StopEarly.Origin)
+			t.mu.Lock()
+			t.course.Stopped = reason
+			t.mu.Unlock()
+			t.note("stopped-early", reason, t.Plan.StopEarly.Origin)
 			stop(errors.New(reason))
 		}
 	}

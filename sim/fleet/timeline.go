@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/myriad-iot/myriad/reports"
@@ -11,88 +12,82 @@ import (
 )
 
 // timeline walks the acts, segment by segment, until the last is over or ctx ends.
-func (w *Worker) timeline(ctx context.Context) {
+func (t *Timeline) timeline(ctx context.Context) {
 	start := sim.Instant(0)
-	acts := w.Plan.Acts
+	acts := t.Plan.Acts
 	for first := 0; first < len(acts); {
 		last := first
 		for last < len(acts) && acts[last].Segment == acts[first].Segment {
 			last++
 		}
-		w.program(acts[first:last], start, last == len(acts))
+		t.begin(acts[first].Segment, start)
 		for i := first; i < last; i++ {
-			if !w.until(ctx, start+acts[i].At.D()) {
+			if !t.until(ctx, start+acts[i].At.D()) {
 				return
 			}
-			start = w.perform(ctx, i, start)
+			start = t.perform(ctx, i, start)
 			if ctx.Err() != nil {
 				return
 			}
-			close(w.done[i])
+			close(t.done[i])
 		}
 		first = last
 	}
 }
 
-// program gives the devices all acts of a segment that starts at start.
-func (w *Worker) program(acts []sim.Act, start sim.Instant, last bool) {
-	end := start
-	for i := range acts {
-		a := &acts[i]
-		end = start + a.At.D() + a.Hold.D()
-		if a.Phase != "" { // before anything can be due there: the recorder splits its figures at the edge
-			w.mark(start + a.At.D())
-			if a.Kind == sim.ActPhaseRun {
-				w.mark(end)
-			}
-		}
-		for _, s := range w.fleets {
-			if a.Kind == sim.ActLoad || a.Select != nil && a.Select.Fleet == s.fleet.Name {
-				s.program.Add(a, start+a.At.D())
-			}
-		}
+// begin tells the devices that segment k starts at start.
+func (t *Timeline) begin(k int, start sim.Instant) {
+	acts, last := segment(t.Plan, k)
+	for i, p := range t.programs {
+		extend(p, &t.Plan.Fleets[i], acts, start, last)
 	}
-	for _, s := range w.fleets {
-		if last && acts[len(acts)-1].Kind != sim.ActSettle {
-			s.program.End(end)
-		}
-		s.poke()
+	if t.Mark != nil {
+		edges(acts, start, t.Mark)
 	}
+	t.tell(func(o *Order) { o.Starts = append(o.Starts, start) })
+}
+
+// tell changes the order.
+func (t *Timeline) tell(change func(*Order)) {
+	change(&t.order)
+	t.order.Number++
+	t.Crew.Order(t.order.clone())
 }
 
 // perform does act i, which is due, holds for as long as it takes, and returns the start of the
 // segment that goes on.
-func (w *Worker) perform(ctx context.Context, i int, start sim.Instant) sim.Instant {
-	a := &w.Plan.Acts[i]
+func (t *Timeline) perform(ctx context.Context, i int, start sim.Instant) sim.Instant {
+	a := &t.Plan.Acts[i]
 	at := start + a.At.D()
-	w.mu.Lock()
-	w.course.Started[i] = at
-	w.mu.Unlock()
+	t.mu.Lock()
+	t.course.Started[i] = at
+	t.mu.Unlock()
 	switch a.Kind {
 	case sim.ActPhaseStart:
-		w.openPhase(a.Phase, at)
+		t.openPhase(a.Phase, at)
 	case sim.ActPhaseEnd:
-		w.closePhase(a.Phase, at)
+		t.closePhase(a.Phase, at)
 	case sim.ActPhaseRun:
-		w.openPhase(a.Phase, at)
+		t.openPhase(a.Phase, at)
 	case sim.ActRestart, sim.ActKill, sim.ActFreeze:
-		w.faults.Go(func() { w.fault(ctx, a) })
+		t.faults.Go(func() { t.fault(ctx, a) })
+	case sim.ActCommand:
+		t.faults.Go(func() { t.command(ctx, i, a, at) })
 	}
-	w.note(string(a.Kind), a.Text, a.Origin)
+	t.note(string(a.Kind), a.Text, a.Origin)
 	if a.Kind == sim.ActSettle {
-		w.settle(ctx, i, at)
-		return w.now()
+		t.settle(ctx, i, at)
+		return t.now()
 	}
-	w.until(ctx, at+a.Hold.D())
-	if a.Kind == sim.ActPhaseRun {
-		w.closePhase(a.Phase, min(at+a.Hold.D(), w.now()))
+	if t.until(ctx, at+a.Hold.D()) && a.Kind == sim.ActPhaseRun { // else the end closes it
+		t.closePhase(a.Phase, at+a.Hold.D())
 	}
 	return start
 }
 
 // until sleeps to the instant; it returns false when ctx has ended.
-func (w *Worker) until(ctx context.Context, at sim.Instant) bool {
-	wait := time.NewTimer(at - w.now())
+func (t *Timeline) until(ctx context.Context, at sim.Instant) bool {
+	wait := time.NewTimer(at - t.now())
 	defer wait.Stop()
 	select {
 	case <-wait.C:
@@ -101,33 +96,22 @@ func (w *Worker) until(ctx context.Context, at sim.Instant) bool {
 	return ctx.Err() == nil
 }
 
-// Marker recorders split their figures at phase edges.
-type Marker interface{ Mark(at sim.Instant) }
-
-func (w *Worker) mark(at sim.Instant) {
-	if m, ok := w.Recorder.(Marker); ok {
-		m.Mark(at)
-	}
-}
-
-func (w *Worker) openPhase(name string, at sim.Instant) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, p := range w.course.Phases {
+func (t *Timeline) openPhase(name string, at sim.Instant) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, p := range t.course.Phases {
 		if p.Name == name && p.End == 0 {
 			return
 		}
 	}
-	w.mark(at)
-	w.course.Phases = append(w.course.Phases, reports.PhaseSpan{Name: name, Start: at})
+	t.course.Phases = append(t.course.Phases, reports.PhaseSpan{Name: name, Start: at})
 }
 
-func (w *Worker) closePhase(name string, at sim.Instant) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for i := range w.course.Phases {
-		if p := &w.course.Phases[i]; (p.Name == name || name == "") && p.End == 0 {
-			w.mark(at)
+func (t *Timeline) closePhase(name string, at sim.Instant) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range t.course.Phases {
+		if p := &t.course.Phases[i]; (p.Name == name || name == "") && p.End == 0 {
 			p.End = max(at, p.Start+1)
 		}
 	}
@@ -135,72 +119,101 @@ func (w *Worker) closePhase(name string, at sim.Instant) {
 
 // settle waits until every device that is meant to be is connected and no report has waited long,
 // at most for the act's Hold.
-func (w *Worker) settle(ctx context.Context, i int, at sim.Instant) {
-	a := &w.Plan.Acts[i]
+func (t *Timeline) settle(ctx context.Context, i int, at sim.Instant) {
+	a := &t.Plan.Acts[i]
 	reason := ""
 	for {
-		if reason = w.unsettled(at); reason == "" || w.now() >= at+a.Hold.D() {
+		if reason = t.unsettled(at); reason == "" || t.now() >= at+a.Hold.D() {
 			break
 		}
-		if !w.until(ctx, min(w.now()+20*time.Millisecond, at+a.Hold.D())) {
+		if !t.until(ctx, min(t.now()+20*time.Millisecond, at+a.Hold.D())) {
 			reason = "the run was stopped"
 			break
 		}
 	}
-	w.mu.Lock()
-	w.course.Settled[i] = reports.Settling{In: w.now() - at, Reason: reason}
-	w.mu.Unlock()
+	t.mu.Lock()
+	t.course.Settled[i] = reports.Settling{In: t.now() - at, Reason: reason}
+	t.mu.Unlock()
 }
 
 // unsettled says what of the acts until at is not settled yet. Reports come all the time, so
 // "nothing waits" means: no more than come due within half a second.
-func (w *Worker) unsettled(at sim.Instant) string {
-	for _, s := range w.fleets {
-		if s.gauges.Acted.Load() < s.program.Effects(s.fleet.Count, at) {
-			return fmt.Sprintf("not all devices of %q have got to it", s.fleet.Name)
+func (t *Timeline) unsettled(at sim.Instant) string {
+	state := t.Crew.State()
+	for i := range t.Plan.Fleets {
+		f, s := &t.Plan.Fleets[i], FleetState{}
+		if state.Number == t.order.Number && state.At >= at {
+			s = state.Fleets[i]
 		}
-		if missing := s.gauges.Wanted.Load() - s.gauges.Connected.Load(); missing > 0 {
-			return fmt.Sprintf("%d devices of %q are not connected", missing, s.fleet.Name)
+		if s.Acted < t.programs[i].Effects(f.Count, at)-t.unheard(&state, i, at) {
+			return fmt.Sprintf("not all devices of %q have got to it", f.Name)
 		}
-		allowed := int64(math.Ceil(s.fleet.Rate() * s.program.Factor(w.now()) / 2))
-		if waiting := s.gauges.Backlog.Load() - s.gauges.Stuck.Load(); waiting > allowed {
-			return fmt.Sprintf("%d messages of %q are not answered", waiting, s.fleet.Name)
+		if missing := s.Wanted - s.Connected; missing > 0 {
+			return fmt.Sprintf("%d devices of %q are not connected", missing, f.Name)
+		}
+		allowed := int64(math.Ceil(f.Rate() * t.programs[i].Factor(t.now()) / 2))
+		if waiting := s.Backlog - s.Stuck; waiting > allowed {
+			return fmt.Sprintf("%d messages of %q are not answered", waiting, f.Name)
 		}
 	}
 	return ""
 }
 
-// end closes what the timeline left open: no report is due after now.
-func (w *Worker) end() {
-	at := w.now()
-	w.closePhase("", at)
-	w.mu.Lock()
-	w.course.Length = max(at, 0) // it may have been stopped before T0
-	w.mu.Unlock()
-	for _, s := range w.fleets {
-		s.program.End(at)
-		s.poke()
+// unheard is how often acts until at had an effect on devices of a fleet that are gone: nobody waits for
+// them. They are walked one by one, so what comes of it is kept for as long as it holds.
+func (t *Timeline) unheard(s *State, fleet int, at sim.Instant) int64 {
+	if len(s.Gone) == 0 {
+		return 0
 	}
+	if t.missed.at != at || !slices.Equal(t.missed.gone, s.Gone) {
+		t.missed = missed{at: at, gone: slices.Clone(s.Gone)}
+		for i := range t.Plan.Fleets {
+			n, key, effects := t.Plan.Fleets[i].Count, sim.FleetKey(t.Plan.Seed, i), int64(0)
+			for _, k := range s.Gone {
+				effects += t.programs[i].EffectsOn(k, s.Shards, key, n, at)
+			}
+			t.missed.effects = append(t.missed.effects, effects)
+		}
+	}
+	return t.missed.effects[fleet]
+}
+
+// missed is how often acts until an instant had an effect on the devices of shards that are gone, by fleet.
+type missed struct {
+	at      sim.Instant
+	gone    []int
+	effects []int64
+}
+
+// end closes what the timeline left open: no report is due after not.
+func (t *Timeline) end() {
+	at := t.now()
+	t.closePhase("", at)
+	t.mu.Lock()
+	t.course.Length = max(at, 0) // it may have been stopped before T0
+	t.mu.Unlock()
+	if t.Mark != nil {
+		t.Mark(at)
+	}
+	t.tell(func(o *Order) { o.End = max(at, 1) })
 }
 
 // drain waits until every device has made its last report and all answers are there, or none has
-// come for w.Drain.
-func (w *Worker) drain() {
-	patience := w.Drain
+// come for t.Drain.
+func (t *Timeline) drain() {
+	patience := t.Drain
 	if patience == 0 {
 		patience = 5 * time.Second
 	}
-	left, since := int64(math.MaxInt64), w.now()
+	left, since := int64(math.MaxInt64), t.now()
 	for {
-		waiting, reporting := int64(0), int64(0)
-		for _, s := range w.fleets {
-			reporting += int64(len(s.devices)) - s.gauges.Ended.Load() // first: what they report then waits
-			waiting += s.gauges.Backlog.Load() - s.gauges.Stuck.Load()
-		}
+		state := t.Crew.State()
+		heard := state.Number == t.order.Number
+		waiting, reporting := state.waiting(), state.reporting()
 		if waiting < left {
-			left, since = waiting, w.now()
+			left, since = waiting, t.now()
 		}
-		if waiting <= 0 && reporting == 0 || w.now()-since >= patience {
+		if heard && waiting <= 0 && reporting == 0 || t.now()-since >= patience {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)

@@ -207,7 +207,7 @@ func TestFleetsApart(t *testing.T) {
 		r := prepare(t, p)
 		r.worker.Far = func(context.Context) {
 			for i, want := range []int64{10, 0} {
-				if got := r.worker.Gauges(i).Connected.Load(); got != want {
+				if got := r.worker.Crew.State().Fleets[i].Connected; got != want {
 					t.Errorf("%d devices of fleet %d are connected at the end, want %d", got, i, want)
 				}
 			}

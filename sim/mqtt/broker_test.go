@@ -3,40 +3,13 @@ package mqtt
 import (
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
-	"net"
 	"sync"
 	"testing"
 	"time"
 
-	mochi "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/hooks/auth"
-	"github.com/mochi-mqtt/server/v2/listeners"
-
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/peers"
 )
-
-// startBroker runs a mochi broker on a free port of loopback and returns its address.
-func startBroker(t testing.TB) string {
-	t.Helper()
-	server := mochi.New(&mochi.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	if err := server.AddHook(new(auth.AllowHook), nil); err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.AddListener(listeners.NewNet("tcp", l)); err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Serve(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
-	return l.Addr().String()
-}
 
 // What a device publishes on a real broker is what paho reads there, in order, and every QoS 1
 // message is acknowledged, by both versions.
@@ -44,7 +17,7 @@ func TestRealBroker(t *testing.T) {
 	const messages = 500
 	for i, version := range []string{"3.1.1", "5", "3.1.1", "5"} {
 		t.Run(fmt.Sprintf("%s paho=%v", version, i < 2), func(t *testing.T) {
-			endpoint := startBroker(t)
+			endpoint := peers.Mochi(t)
 			up, got := make(chan bool, 1), make(chan string, messages)
 			sub := &Subscriber{Endpoint: endpoint, ClientID: "probe", Filters: []string{"dev/+/up"}, QoS: 1, Paho: i < 2,
 				OnUp: func(bool) { up <- true },
@@ -115,7 +88,7 @@ func converse(t *testing.T, c sim.Conversation, first, n int) {
 func TestTakenOver(t *testing.T) {
 	for version, want := range map[string]sim.Outcome{"3.1.1": sim.MQTTDisconnected, "5": sim.MQTTTakenOver} {
 		d := &Dialer{Binding: sim.Binding{Version: version}}
-		caller := &sim.Caller{ID: "dev-1", Endpoint: startBroker(t)}
+		caller := &sim.Caller{ID: "dev-1", Endpoint: peers.Mochi(t)}
 		first, _, outcome := d.Dial(t.Context(), caller)
 		if outcome != sim.OK {
 			t.Fatal(outcome)

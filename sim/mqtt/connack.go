@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"strings"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -37,6 +38,7 @@ func (c *conversation) establish(body []byte, clean bool, facts *sim.Facts) sim.
 		return sim.MQTTMalformed
 	}
 	facts.Reason = p.ReasonCode
+	facts.Redirect = strings.Clone(p.Properties.ServerReference)
 	if outcome := connackOutcome(p.ReasonCode); outcome != sim.OK {
 		return outcome
 	}
@@ -46,7 +48,8 @@ func (c *conversation) establish(body []byte, clean bool, facts *sim.Facts) sim.
 	c.in.legal = typesSession
 	facts.SessionPresent = p.SessionPresent
 	c.resumed = p.SessionPresent
-	c.at = facts.Established
+	c.at = time.Now()
+	c.recall()
 	if !c.v5 {
 		return sim.OK
 	}
@@ -59,6 +62,13 @@ func (c *conversation) establish(body []byte, clean bool, facts *sim.Facts) sim.
 	if n := p.Properties.MaximumPacketSize; n > 0 {
 		c.maxSend = min(c.maxSend, n)
 	}
-	c.qos0Only = p.Properties.MaximumQosFlag && p.Properties.MaximumQos == 0
+	if p.Properties.MaximumQosFlag {
+		c.maxQoS = min(c.maxQoS, p.Properties.MaximumQos)
+	}
+	c.noRetain = p.Properties.RetainAvailableFlag && p.Properties.RetainAvailable == 0
+	c.noShare = p.Properties.SharedSubAvailableFlag && p.Properties.SharedSubAvailable == 0
+	if n := min(c.d.Binding.MQTT.TopicAliases, int(p.Properties.TopicAliasMaximum)); n > 0 {
+		c.rare().aliases = n
+	}
 	return sim.OK
 }

@@ -19,40 +19,46 @@ const (
 //
 // It implements [sim.Conversation], [sim.Interrupter] and [sim.Windowed].
 type conversation struct {
-	conn         net.Conn
-	pool         *pool
-	writeTimeout time.Duration
-	keepAlive    time.Duration // 0 is off
-	sentAt       time.Time     // when a packet was last handed to the kernel
-	pongBy       time.Time     // while pinging: when to look again, or to give up
-	writeBy      time.Time     // write deadline of conn
-	readBy       time.Time     // read deadline of conn, while armed
-	at           time.Time     // of the last read or failure
-	interrupted  atomic.Bool
-	armed        bool // conn's read deadline is readBy, or an Interrupt has moved it since
-	pinging      bool // no PINGRESP yet
-	looked       bool // pongBy is final
-	v5           bool
-	resumed      bool // the session was present
-	qos0Only     bool
-	closed       bool
-	down         sim.Outcome // what ended it
-	window       uint16
-	maxSend      uint32
-	sent         inflight
-	in           reader
+	conn        net.Conn
+	d           *Dialer
+	pool        *pool
+	keepAlive   time.Duration // 0 is off
+	sentAt      time.Time     // when a packet was last handed to the kernel
+	pongBy      time.Time     // while pinging: when to look again, or to give up
+	writeBy     time.Time     // write deadline of conn
+	readBy      time.Time     // read deadline of conn, while armed
+	at          time.Time     // of the last read or failure
+	event       sim.Event     // what the last Wait returned
+	interrupted atomic.Bool
+	armed       bool // conn's read deadline is readBy, or an Interrupt has moved it since
+	pinging     bool // no PINGRESP yet
+	looked      bool // pongBy is final
+	v5          bool
+	resumed     bool // the session was present
+	noRetain    bool // the server does not have it
+	noShare     bool
+	closed      bool
+	maxQoS      byte
+	down        sim.Outcome // what ended it
+	window      uint16
+	maxSend     uint32
+	sent        inflight
+	extra       *extra // nil until it is needed
+	id          string // of the client
+	in          reader
 }
 
 func newConversation(d *Dialer, conn net.Conn, v5 bool) *conversation {
 	return &conversation{
-		conn:         conn,
-		pool:         &d.pool,
-		writeTimeout: d.connectTimeout(),
-		keepAlive:    d.keepAlive(),
-		window:       uint16(d.window()),
-		maxSend:      maxSize,
-		v5:           v5,
-		in:           reader{pool: &d.pool, legal: typesHandshake},
+		conn:      conn,
+		d:         d,
+		pool:      &d.pool,
+		keepAlive: d.keepAlive(),
+		window:    uint16(d.window()),
+		maxSend:   maxSize,
+		maxQoS:    2,
+		v5:        v5,
+		in:        reader{pool: &d.pool, legal: typesHandshake},
 	}
 }
 
@@ -71,40 +77,63 @@ func (c *conversation) Interrupt() {
 // Wait implements [sim.Conversation]. What was already read is delivered first, one event a call. A
 // zero deadline means none. A deadline in the past reads nothing new, for that is how net.Conn
 // understands it; keep-alive is served all the same. After EventDown every Wait returns it again.
-func (c *conversation) Wait(deadline time.Time) sim.Event {
-	for {
-		if event, ok := c.deliver(); ok {
-			return event
+func (c *conversation) Wait(deadline time.Time) *sim.Event {
+	for !c.deliver() {
+		over, ok := c.arm(deadline)
+		if ok {
+			over = c.block(deadline)
 		}
-		if c.down != sim.OK {
-			return sim.Event{Kind: sim.EventDown, Outcome: c.down, At: c.at}
-		}
-		if c.block(deadline) {
-			return sim.Event{}
+		if over {
+			break
 		}
 	}
+	return &c.event
 }
 
-// block reads once, or does what keep-alive wants done. It reports whether the wait is over.
+// block reads once and reports whether the wait is over. A device spends its life in this Read: what
+// stands below it on the stack decides whether that is 2 KB or 4 KB, so everything else is done in
+// functions that are not there meanwhile.
+//
+//go:noinline
 func (c *conversation) block(deadline time.Time) bool {
-	until, tick := deadline, c.tick()
-	if !tick.IsZero() && (until.IsZero() || tick.Before(until)) {
+	n, err := c.conn.Read(c.in.space())
+	return c.filled(n, err, deadline)
+}
+
+// arm sets the deadline of the next Read; false if there is to be none, and then whether the wait is over.
+// The deadline is set only if it changed. An Interrupt may have moved it since, even one whose flag an
+// earlier Wait took down; then the Read times out before its time, and that disarms.
+//
+//go:noinline
+func (c *conversation) arm(deadline time.Time) (over, ok bool) {
+	if c.rearm(deadline) {
+		if err := c.conn.SetReadDeadline(c.readBy); err != nil {
+			c.fail(OutcomeOf(err))
+			return false, false
+		}
+	}
+	return true, !c.takeInterrupt()
+}
+
+// rearm notes when the next Read has to end, and reports whether that is news to conn.
+//
+//go:noinline
+func (c *conversation) rearm(until time.Time) bool {
+	if tick := c.tick(); !tick.IsZero() && (until.IsZero() || tick.Before(until)) {
 		until = tick
 	}
-	// The deadline is set only if it changed. An Interrupt may have moved it since, even one whose
-	// flag an earlier Wait took down; then the Read times out before its time, and that disarms.
-	if !c.armed || !c.readBy.Equal(until) {
-		if err := c.conn.SetReadDeadline(until); err != nil {
-			c.fail(OutcomeOf(err))
-			return false
-		}
-		c.readBy, c.armed = until, true
+	if c.armed && c.readBy.Equal(until) {
+		return false
 	}
-	if c.takeInterrupt() {
-		return true
-	}
-	err := c.in.fill(c.conn)
-	if err == nil {
+	c.readBy, c.armed = until, true
+	return true
+}
+
+// filled takes what came of a Read and reports whether the wait is over.
+//
+//go:noinline
+func (c *conversation) filled(n int, err error, deadline time.Time) bool {
+	if err = c.in.filled(n, err); err == nil {
 		c.at = time.Now()
 		return false
 	}
@@ -117,7 +146,7 @@ func (c *conversation) block(deadline time.Time) bool {
 		return true
 	}
 	now := time.Now()
-	if !tick.IsZero() && !now.Before(tick) {
+	if tick := c.tick(); !tick.IsZero() && !now.Before(tick) {
 		c.beat(now)
 	}
 	return c.down == sim.OK && !deadline.IsZero() && !now.Before(deadline)
@@ -183,6 +212,7 @@ func (c *conversation) Close(abrupt bool) {
 		c.conn.Write(disconnect())
 	}
 	c.in.drop()
+	c.keep()
 	c.conn.Close()
 	c.fail(sim.TCPClosed)
 }

@@ -39,10 +39,10 @@ func TestPublish(t *testing.T) {
 			t.Errorf("room %d", c.Room())
 		}
 		// Both answers came in one segment: the second needs no further read.
-		first := c.Wait(after(time.Second))
-		wantEvent(t, first, sim.EventAcked, 70000, sim.OK)
-		second := c.Wait(time.Unix(1, 0))
-		wantEvent(t, second, sim.EventAcked, 1, sim.OK)
+		first := *c.Wait(after(time.Second))
+		wantEvent(t, &first, sim.EventAcked, 70000, sim.OK)
+		second := *c.Wait(time.Unix(1, 0))
+		wantEvent(t, &second, sim.EventAcked, 1, sim.OK)
 		if c.Room() != 20 || !first.At.Equal(time.Now()) || !second.At.Equal(first.At) {
 			t.Errorf("room %d, %v, %v", c.Room(), first.At, second.At)
 		}
@@ -54,7 +54,7 @@ func TestPublish(t *testing.T) {
 				t.Errorf("message %d: %+v", i, pk)
 			}
 		}
-		if got[1].PacketID != 2 || got[2].PacketID != 70000-65535+1 {
+		if got[1].PacketID != 2 || got[2].PacketID != 70000-65534+1 {
 			t.Errorf("identifiers %d, %d", got[1].PacketID, got[2].PacketID)
 		}
 	})
@@ -100,10 +100,10 @@ func TestLimits(t *testing.T) {
 			want sim.Outcome
 		}{
 			{msg(0, 1, 14), sim.OK}, // 2 + 2+1 + 1 + 14
-			{msg(0, 1, 15), sim.MQTTPubackError},
+			{msg(0, 1, 15), sim.MQTTTooLarge},
 			{msg(1, 1, 12), sim.OK},
-			{msg(1, 1, 13), sim.MQTTPubackError},
-			{msg(2, 1, 1), sim.MQTTPubackError},
+			{msg(1, 1, 13), sim.MQTTTooLarge},
+			{msg(3, 1, 1), sim.MQTTPubackError},
 			{msg(0, 65536, 1), sim.MQTTPubackError},
 			{msg(1, 1, 1), sim.OK},
 			{msg(1, 1, 1), sim.LocalOther}, // no room left
@@ -186,7 +186,13 @@ func TestByteByByte(t *testing.T) {
 			p.expect(packets.Puback)
 		})
 		publish(t, c, 0, 1)
-		wantEvent(t, c.Wait(after(time.Hour)), sim.EventAcked, 0, sim.OK)
+		for _, kind := range []sim.EventKind{sim.EventInbound, sim.EventAcked, sim.EventInbound} {
+			e := c.Wait(after(time.Hour))
+			wantEvent(t, e, kind, 0, sim.OK)
+			if kind == sim.EventInbound && (string(e.Inbound.Topic) != "cmd" || len(e.Inbound.Payload) != 300) {
+				t.Errorf("inbound %+v", e.Inbound)
+			}
+		}
 		wantEvent(t, c.Wait(after(time.Hour)), sim.EventDown, 0, sim.TCPClosed)
 		if c.in.large != nil {
 			t.Error("the large buffer is still held")
@@ -350,6 +356,8 @@ func TestAnswersAfterFailedWrite(t *testing.T) {
 	conn.in = slices.Concat([]byte{0x40, 2, 0, 1}, command, command, []byte{0x40, 2, 0, 2})
 	*conn.broken = true
 	wantEvent(t, c.Wait(after(time.Hour)), sim.EventAcked, 0, sim.OK)
+	wantEvent(t, c.Wait(after(time.Hour)), sim.EventInbound, 0, sim.OK)
+	wantEvent(t, c.Wait(after(time.Hour)), sim.EventInbound, 0, sim.OK)
 	wantEvent(t, c.Wait(after(time.Hour)), sim.EventAcked, 1, sim.OK)
 	wantEvent(t, c.Wait(after(time.Hour)), sim.EventDown, 0, sim.LocalOther)
 	if conn.failed != 1 {

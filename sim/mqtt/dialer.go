@@ -1,9 +1,12 @@
 package mqtt
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"net"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -21,30 +24,47 @@ const (
 // must not change after the first Dial, and it must not be copied.
 type Dialer struct {
 	Binding sim.Binding
+	Fleet   string // its name, for {fleet} in the binding's texts
 
-	// DialConn connects the transport within ctx. Nil means TCP with TCP_NODELAY and without TCP
-	// keep-alive, so that MQTT's own is what notices a dead peer.
-	DialConn func(ctx context.Context, endpoint string, o sim.Ordinal) (net.Conn, error)
+	// DialConn connects the transport until ctx is done or its deadline, for which it has to look: it is a
+	// [sim.Deadline]. Nil means TCP with TCP_NODELAY and without TCP keep-alive, so that MQTT's own is what
+	// notices a dead peer. A conn that implements [sim.Handshaker] says what its handshake was.
+	DialConn func(ctx context.Context, c *sim.Caller) (net.Conn, error)
 
 	pool pool
+	kept sync.Map // client identifier -> kept
 }
 
-// Dial implements [sim.Dialer]. The binding's connect timeout covers all of it; a CONNACK that
-// comes later is MQTTConnackTimeout. When ctx is cancelled the outcome is AppUnknown.
+// Dial implements [sim.Dialer]. It subscribes to what the binding listens to unless the session is
+// present and holds it already, and returns when that is granted; the first call of a device
+// subscribes in any case, because a session may be older than the run. A refusal is MQTTNotSubscribed
+// or MQTTNotAuthorized, and so is silence: MQTTNotSubscribed. The binding's connect timeout covers all
+// of it; a CONNACK that comes later is MQTTConnackTimeout. When ctx is cancelled the outcome is
+// AppUnknown. Opened is what the transport says if it has a method Opened() time.Time, else when
+// DialConn had returned, or had been called if the transport has a handshake.
 func (d *Dialer) Dial(ctx context.Context, caller *sim.Caller) (sim.Conversation, sim.Facts, sim.Outcome) {
 	var facts sim.Facts
 	version, ok := wireVersion(d.Binding.Version)
 	if !ok {
 		return nil, facts, sim.LocalOther
 	}
-	deadline := time.Now().Add(d.connectTimeout())
+	called := time.Now()
+	deadline := called.Add(d.connectTimeout())
 	conn, err := d.connect(ctx, deadline, caller)
 	if err != nil {
 		return nil, facts, OutcomeOf(err)
 	}
 	facts.Opened = time.Now()
+	if h, ok := conn.(sim.Handshaker); ok {
+		facts.Opened = called
+		facts.Secured, facts.Resumed = h.Handshake()
+	}
+	if o, ok := conn.(interface{ Opened() time.Time }); ok {
+		facts.Opened = o.Opened()
+	}
 	c := newConversation(d, conn, version == 5)
-	outcome := d.handshake(ctx, deadline, c, caller.ID, &facts)
+	c.id = caller.ID
+	outcome := d.handshake(ctx, deadline, c, caller, &facts)
 	if outcome != sim.OK {
 		c.Close(false)
 		return nil, facts, outcome
@@ -54,60 +74,84 @@ func (d *Dialer) Dial(ctx context.Context, caller *sim.Caller) (sim.Conversation
 }
 
 func (d *Dialer) connect(ctx context.Context, deadline time.Time, caller *sim.Caller) (net.Conn, error) {
+	if d.DialConn != nil {
+		return d.DialConn(sim.Deadline{Context: ctx, At: deadline}, caller)
+	}
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	if d.DialConn != nil {
-		return d.DialConn(ctx, caller.Endpoint, caller.Ordinal)
-	}
 	tcp := net.Dialer{KeepAlive: -1}
 	return tcp.DialContext(ctx, "tcp", caller.Endpoint)
 }
 
-// handshake sends CONNECT and reads CONNACK. It leaves expired or expiring deadlines on the
+// handshake sends CONNECT, reads CONNACK and subscribes. It leaves expired or expiring deadlines on the
 // connection, which Publish and Wait replace before they use it.
-func (d *Dialer) handshake(ctx context.Context, deadline time.Time, c *conversation, id string,
+func (d *Dialer) handshake(ctx context.Context, deadline time.Time, c *conversation, caller *sim.Caller,
 	facts *sim.Facts) sim.Outcome {
 	if err := c.conn.SetDeadline(deadline); err != nil {
 		return OutcomeOf(err)
 	}
-	if ctx.Done() != nil {
-		moved := make(chan struct{})
-		stop := context.AfterFunc(ctx, func() {
-			c.conn.SetDeadline(time.Unix(1, 0))
-			close(moved)
-		})
-		defer func() {
-			if !stop() {
-				<-moved
-			}
-		}()
-	}
-	err := d.sendConnect(c, id)
+	moved := make(chan struct{})
+	stop := sim.AfterFunc(ctx, func() {
+		c.conn.SetDeadline(time.Unix(1, 0))
+		close(moved)
+	})
+	defer func() {
+		if !stop() {
+			<-moved
+		}
+	}()
+	silence := sim.MQTTConnackTimeout
+	outcome := sim.OK
+	err := d.sendConnect(c, caller)
 	var body []byte
 	if err == nil {
 		body, err = c.readConnack()
 	}
+	if err == nil {
+		silence = sim.MQTTNotSubscribed
+		outcome, err = d.join(c, body, caller, facts)
+	}
 	switch {
 	case err == nil:
+		facts.Established = time.Now()
+		return outcome
 	case isTimeout(err) && ctx.Err() == context.Canceled:
 		return sim.AppUnknown
 	case isTimeout(err):
-		return sim.MQTTConnackTimeout
-	default:
-		return OutcomeOf(err)
+		return silence
 	}
-	facts.Established = time.Now()
-	return c.establish(body, d.Binding.Session == 0, facts)
+	return OutcomeOf(err)
 }
 
-func (d *Dialer) sendConnect(c *conversation, id string) error {
+// join takes over what the CONNACK says and subscribes.
+func (d *Dialer) join(c *conversation, connack []byte, caller *sim.Caller, facts *sim.Facts) (sim.Outcome, error) {
+	outcome := c.establish(connack, d.Binding.Session == 0, facts)
+	list := d.subscriptions(caller)
+	if outcome != sim.OK || len(list) == 0 {
+		return outcome, nil
+	}
+	e := c.rare()
+	if c.v5 {
+		e.accepts = d.Binding.MQTT.TopicAliases
+	}
+	if c.resumed && !e.denied && caller.Attempt > 0 {
+		return sim.OK, nil
+	}
+	e.denied = true
+	outcome, err := c.subscribe(list)
+	e.denied = outcome != sim.OK || err != nil
+	facts.Redirect = cmp.Or(e.redirect, facts.Redirect)
+	return outcome, err
+}
+
+func (d *Dialer) sendConnect(c *conversation, caller *sim.Caller) error {
 	s := d.pool.get()
 	defer d.pool.put(s)
 	p := &s.packet
 	p.FixedHeader.Type = packets.Connect
 	p.ProtocolVersion = 4
 	p.Connect.ProtocolName = []byte("MQTT")
-	p.Connect.ClientIdentifier = id
+	p.Connect.ClientIdentifier = caller.ID
 	p.Connect.Clean = d.Binding.Session == 0
 	p.Connect.Keepalive = uint16(seconds(d.keepAlive(), math.MaxUint16))
 	if c.v5 {
@@ -117,13 +161,43 @@ func (d *Dialer) sendConnect(c *conversation, id string) error {
 			p.Properties.SessionExpiryIntervalFlag = true
 			p.Properties.SessionExpiryInterval = uint32(seconds(d.Binding.Session.D(), math.MaxUint32))
 		}
+		if d.listens() {
+			p.Properties.ReceiveMaximum = receiveMaximum
+			p.Properties.TopicAliasMaximum = uint16(min(d.Binding.MQTT.TopicAliases, math.MaxUint16))
+		}
 	}
+	d.introduce(&p.Connect, caller)
 	if err := p.ConnectEncode(&s.out); err != nil {
 		return err
 	}
 	c.sentAt = time.Now()
 	_, err := c.conn.Write(s.out.Bytes())
 	return err
+}
+
+// introduce writes who the device is and what is to be said when it goes without a goodbye.
+func (d *Dialer) introduce(p *packets.ConnectParams, caller *sim.Caller) {
+	if s := &d.Binding.Security; s.Username != "" || s.Password != "" {
+		p.UsernameFlag, p.Username = true, []byte(d.expand(s.Username, caller)) // MQTT-3.1.2-22
+		p.PasswordFlag, p.Password = s.Password != "", []byte(d.expand(s.Password, caller))
+	}
+	if w := d.Binding.MQTT.Will; w != nil {
+		p.WillFlag, p.WillQos, p.WillRetain = true, w.QoS, w.Retain
+		p.WillTopic, p.WillPayload = d.expand(w.Topic, caller), []byte(d.expand(w.Payload, caller))
+		p.WillProperties.WillDelayInterval = uint32(seconds(w.Delay.D(), math.MaxUint32))
+	}
+}
+
+// expand puts the caller's names in the place of {id} and {fleet}.
+func (d *Dialer) expand(text string, caller *sim.Caller) string {
+	if !strings.Contains(text, "{") {
+		return text
+	}
+	return strings.NewReplacer("{id}", caller.ID, "{fleet}", d.Fleet).Replace(text)
+}
+
+func (d *Dialer) listens() bool {
+	return len(d.Binding.MQTT.Subscribe) > 0 || d.Binding.Commands.Topic != ""
 }
 
 func (d *Dialer) connectTimeout() time.Duration {

@@ -192,9 +192,9 @@ func TestDialCancelled(t *testing.T) {
 }
 
 func TestDialTransport(t *testing.T) {
-	d := &Dialer{DialConn: func(ctx context.Context, endpoint string, o sim.Ordinal) (net.Conn, error) {
-		if _, ok := ctx.Deadline(); !ok || endpoint != "broker:1883" || o != 9 {
-			t.Errorf("DialConn(%v, %q, %d)", ctx, endpoint, o)
+	d := &Dialer{DialConn: func(ctx context.Context, caller *sim.Caller) (net.Conn, error) {
+		if _, ok := ctx.Deadline(); !ok || caller.Endpoint != "broker:1883" || caller.Ordinal != 9 {
+			t.Errorf("DialConn(%v, %+v)", ctx, caller)
 		}
 		return nil, &net.OpError{Op: "dial", Err: syscall.EMFILE}
 	}}

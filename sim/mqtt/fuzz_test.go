@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,20 +18,24 @@ import (
 )
 
 // events are what a session makes of a peer's stream, in its order, times aside.
-func events(version string, stream []byte, step func() int) (events []sim.Event) {
+func events(version string, stream []byte, step func() int) (events []sim.Event, messages []string) {
 	d := &Dialer{Binding: sim.Binding{Version: version, Inflight: 10}}
 	c := established(d, &memory{in: bytes.Clone(stream), end: io.EOF, step: step})
 	for seq := range uint32(10) {
-		c.Publish(&sim.Message{Seq: seq, QoS: 1})
+		c.Publish(&sim.Message{Seq: seq, QoS: 1 + byte(seq%2)})
 	}
 	deadline := time.Now().Add(time.Hour)
 	for {
-		e := c.Wait(deadline)
+		e := *c.Wait(deadline)
 		e.At = time.Time{}
+		if e.Inbound != nil {
+			messages = append(messages, fmt.Sprintf("%s %x %+v", e.Inbound.Topic, e.Inbound.Payload, e.Inbound.QoS))
+			e.Inbound = nil
+		}
 		events = append(events, e)
 		if e.Kind == sim.EventDown {
 			c.Close(true)
-			return events
+			return events, messages
 		}
 	}
 }
@@ -42,28 +48,43 @@ func FuzzReader(f *testing.F) {
 	f.Add(true, uint64(1), encoded(5, pingresp(), puback(2, 0x87), big, puback(1, 0), bye))
 	f.Add(false, uint64(2), encoded(4, puback(1, 0), big, puback(77, 0), puback(3, 0), pingresp()))
 	f.Add(true, uint64(3), []byte{0x40, 9, 0, 3, 0x97, 5, 0x1F, 0, 2, 'n', 'o', 0x30, 0x80, 0x80, 0x80, 0x80, 0x80})
+	f.Add(true, uint64(4), []byte{0x50, 2, 0, 2, 0x70, 2, 0, 2, 0x50, 3, 0, 4, 0x91, 0x50, 2, 0, 6, 0x50, 2, 0, 6, 0x70, 3, 0, 6, 0x92,
+		0x34, 6, 0, 1, 't', 0, 7, 0, 0x34, 6, 0, 1, 't', 0, 7, 0, 0x62, 2, 0, 7, 0x62, 2, 0, 7, 0x50, 2, 9, 9})
+	f.Add(false, uint64(5), []byte{0x50, 2, 0, 2, 0x70, 2, 0, 2, 0x34, 5, 0, 1, 't', 0, 7, 0x62, 2, 0, 7, 0x70, 2, 0, 4})
 	f.Fuzz(func(t *testing.T, v5 bool, seed uint64, stream []byte) {
 		version := "3.1.1"
 		if v5 {
 			version = "5"
 		}
-		whole := events(version, stream, nil)
+		whole, said := events(version, stream, nil)
 		r := rand.New(rand.NewPCG(seed, 0))
-		pieces := events(version, stream, func() int { return r.IntN(40) })
-		if len(whole) != len(pieces) {
+		pieces, again := events(version, stream, func() int { return r.IntN(40) })
+		if len(whole) != len(pieces) || !slices.Equal(said, again) {
 			t.Fatalf("whole %+v\npieces %+v", whole, pieces)
 		}
-		seen := map[uint32]bool{}
+		seen, received := map[uint32]bool{}, map[uint32]bool{}
 		for i, e := range whole {
 			if e != pieces[i] {
 				t.Fatalf("event %d: %+v, in pieces %+v", i, e, pieces[i])
 			}
 			if e.Kind == sim.EventDown {
-				if e.Outcome != sim.MQTTMalformed && e.Outcome != sim.TCPClosed &&
-					e.Outcome != sim.MQTTDisconnected && (!v5 || e.Outcome != sim.MQTTServerBusy && e.Outcome != sim.MQTTTakenOver) {
+				if e.Outcome.Layer() != "mqtt" && e.Outcome != sim.TCPClosed ||
+					!v5 && e.Outcome.Layer() == "mqtt" && e.Outcome != sim.MQTTMalformed && e.Outcome != sim.MQTTDisconnected {
 					t.Fatalf("down with %v", e.Outcome)
 				}
 				continue
+			}
+			switch {
+			case e.Kind == sim.EventInbound:
+				continue
+			case e.Kind == sim.EventReceived:
+				if received[e.Seq] || seen[e.Seq] || e.Seq%2 == 0 {
+					t.Fatalf("event %+v", e)
+				}
+				received[e.Seq] = true
+				continue
+			case e.Kind == sim.EventAcked && e.Seq%2 == 1 && !received[e.Seq], e.Kind == sim.EventFailed && received[e.Seq]:
+				t.Fatalf("event %+v, received %v", e, received)
 			}
 			if seen[e.Seq] || e.Seq > 9 || (e.Kind == sim.EventFailed) != (e.Outcome != sim.OK) {
 				t.Fatalf("event %+v", e)
@@ -83,7 +104,7 @@ func FuzzHandshake(f *testing.F) {
 		if v5 {
 			d.Binding.Version = "5"
 		}
-		d.DialConn = func(context.Context, string, sim.Ordinal) (net.Conn, error) {
+		d.DialConn = func(context.Context, *sim.Caller) (net.Conn, error) {
 			return &memory{in: bytes.Clone(answer), end: io.EOF}, nil
 		}
 		c, facts, outcome := d.Dial(t.Context(), &sim.Caller{ID: "dev-1"})
@@ -107,34 +128,46 @@ func FuzzHandshake(f *testing.F) {
 func FuzzConversation(f *testing.F) {
 	f.Add([]byte{0, 0, 1, 2, 3, 1, 2, 2, 4, 5, 2, 6, 9})
 	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 19, 35, 51, 2, 2, 2, 2, 0, 7, 2, 2})
+	f.Add([]byte{14, 14, 19, 2, 19, 2, 3, 2, 31, 2, 3, 2, 3, 2, 14, 15, 2, 15, 2, 3, 2, 0, 15, 2})
 	f.Fuzz(func(t *testing.T, steps []byte) {
 		const window = 12
 		broken := false
 		conn := &failing{broken: &broken}
 		c := established(&Dialer{Binding: sim.Binding{Inflight: window, Version: "5"}}, conn)
-		open := map[uint32]bool{}
+		open, exact := map[uint32]bool{}, map[uint32]int{} // exact: 1 sent with QoS 2, 2 received
 		seq, down := uint32(0), sim.OK
 		for _, step := range steps {
 			arg := step >> 4
 			switch step & 15 {
-			case 0, 1: // publish QoS 1, QoS 0
+			case 0, 1, 14: // publish QoS 1, QoS 0, QoS 2
 				qos := 1 - step&1
-				full := qos == 1 && len(open) == window
+				if step&15 == 14 {
+					qos = 2
+				}
+				full := qos > 0 && len(open) == window
 				o := c.Publish(&sim.Message{Seq: seq, Topic: "t", QoS: qos, Resend: arg > 7})
 				switch {
 				case down != sim.OK && o != down, full && down == sim.OK && o != sim.LocalOther,
 					!full && down == sim.OK && !broken && o != sim.OK, broken && !full && o == sim.OK:
 					t.Fatalf("publish: %v, down %v, full %v, broken %v", o, down, full, broken)
 				}
-				if o == sim.OK && qos == 1 {
+				if o == sim.OK && qos > 0 {
 					open[seq] = true
+				}
+				if o == sim.OK && qos == 2 {
+					exact[seq] = 1
 				}
 				seq++
 			case 2, 8:
 				e := c.Wait(time.Unix(1, 0)) // memory reads all the same
 				switch e.Kind {
+				case sim.EventReceived:
+					if !open[e.Seq] || exact[e.Seq] != 1 {
+						t.Fatalf("%+v was not open", e)
+					}
+					exact[e.Seq] = 2
 				case sim.EventAcked, sim.EventFailed:
-					if !open[e.Seq] {
+					if !open[e.Seq] || e.Kind == sim.EventAcked && exact[e.Seq] == 1 || e.Kind == sim.EventFailed && exact[e.Seq] == 2 {
 						t.Fatalf("%+v was not open", e)
 					}
 					delete(open, e.Seq)
@@ -144,13 +177,18 @@ func FuzzConversation(f *testing.F) {
 					}
 					down = e.Outcome
 				}
-			case 3: // the peer answers one of the last sixteen
-				id := uint16((seq-1-uint32(arg))%0xFFFF) + 1
-				conn.in = append(conn.in, 0x40, 3, byte(id>>8), byte(id), arg<<4)
+			case 3, 15: // the peer answers one of the last sixteen
+				back := seq - 1 - uint32(arg)
+				id := uint16(back%(subscribeID-1)) + 1
+				kind := []byte{0x40, 0x50, 0x70}[exact[back]]
+				if step&15 == 15 {
+					kind = 0x50
+				}
+				conn.in = append(conn.in, kind, 3, byte(id>>8), byte(id), arg<<4)
 			case 4:
 				conn.in = append(conn.in, 0xD0, 0)
 			case 5:
-				conn.in = append(conn.in, 0x32, 6, 0, 1, 't', 0, arg, 0)
+				conn.in = append(conn.in, 0x32+arg&2, 6, 0, 1, 't', 0, arg, 0)
 			case 6:
 				c.Interrupt()
 			case 7:
@@ -167,7 +205,7 @@ func FuzzConversation(f *testing.F) {
 			case 12:
 				c.sentAt = c.sentAt.Add(-time.Duration(arg) * 10 * time.Second)
 			case 13:
-				seq += 0xFFFF - uint32(arg) // identifiers that collide
+				seq += subscribeID - 1 - uint32(arg) // identifiers that collide
 			}
 			if c.Room() != window-len(open) {
 				t.Fatalf("room %d with %d open", c.Room(), len(open))

@@ -25,8 +25,19 @@ func TestHostilePeer(t *testing.T) {
 		{"reserved type", "", []byte{0x00, 0}},
 		{"auth", "5", []byte{0xF0, 0}},
 		{"type 15", "3.1.1", []byte{0xF0, 0}},
-		{"pubrec", "", []byte{0x50, 2, 0, 1}},
-		{"pubrel", "", []byte{0x62, 2, 0, 1}},
+		{"pubrec flags", "", []byte{0x52, 2, 0, 1}},
+		{"pubrec identifier 0", "", []byte{0x50, 2, 0, 0}},
+		{"pubrec too long", "3.1.1", []byte{0x50, 3, 0, 1, 0}},
+		{"pubrel flags", "", []byte{0x60, 2, 0, 1}},
+		{"pubrel identifier 0", "", []byte{0x62, 2, 0, 0}},
+		{"pubrel without identifier", "", []byte{0x62, 0}},
+		{"pubcomp of one byte", "", []byte{0x70, 1, 1}},
+		{"publish without topic", "3.1.1", []byte{0x30, 2, 0, 0}},
+		{"publish without topic or alias", "5", []byte{0x30, 3, 0, 0, 0}},
+		{"publish to a filter", "3.1.1", []byte{0x30, 3, 0, 1, '#'}},
+		{"publish qos 2 identifier 0", "3.1.1", []byte{0x34, 5, 0, 1, 't', 0, 0}},
+		{"publish by alias 0", "5", []byte{0x30, 7, 0, 1, 't', 3, 0x23, 0, 0}},
+		{"unsuback", "", []byte{0xB0, 2, 0, 1}},
 		{"suback", "", []byte{0x90, 3, 0, 1, 0}},
 		{"pingreq", "", []byte{0xC0, 0}},
 		{"pingresp with a body", "", []byte{0xD0, 1, 0}},
@@ -45,7 +56,7 @@ func TestHostilePeer(t *testing.T) {
 		{"publish without identifier", "3.1.1", []byte{0x32, 3, 0, 1, 't'}},
 		{"publish by alias", "5", []byte{0x30, 6, 0, 0, 3, 0x23, 0, 1}},
 		{"huge, and then silence", "", []byte{0x30, 0xFF, 0xFF, 0xFF, 0x7F}},
-		{"endless length", "", append([]byte{0x30}, bytes.Repeat([]byte{0x80}, 200)...)},
+		{"endless length", "", append([]byte{0x30}, bytes.Repeat([]byte{0x80}, 60)...)},
 		{"length of five bytes", "", []byte{0x40, 0x80, 0x80, 0x80, 0x80, 0x01}},
 		{"http", "", []byte("HTTP/1.1 200 OK\r\n")},
 		{"tls alert", "", []byte{0x15, 3, 1, 0, 2, 2, 40}},
@@ -59,6 +70,9 @@ func TestHostilePeer(t *testing.T) {
 				t0 := time.Now()
 				c, ended := dialed(t, sim.Binding{Version: version}, packets.Properties{}, func(p *peer) {
 					p.write(test.raw...)
+					if version == "5" {
+						p.expect(packets.Disconnect)
+					}
 					p.expect(0) // the device says nothing more
 				})
 				e := c.Wait(t0.Add(time.Second))
@@ -90,6 +104,8 @@ func TestToleratedPeer(t *testing.T) {
 		})
 		publish(t, c, 0, 1)
 		wantEvent(t, c.Wait(after(time.Second)), sim.EventAcked, 0, sim.OK)
+		wantEvent(t, c.Wait(after(time.Second)), sim.EventInbound, 0, sim.OK)
+		wantEvent(t, c.Wait(after(time.Second)), sim.EventInbound, 0, sim.OK)
 		wantEvent(t, c.Wait(after(time.Second)), sim.EventNone, 0, sim.OK)
 		c.Close(false)
 		<-ended
@@ -103,6 +119,9 @@ func TestBehindLargePacket(t *testing.T) {
 		big.Payload = make([]byte, size)
 		c := established(&Dialer{}, &memory{in: encoded(4, big, puback(1, 0)), end: io.EOF})
 		publish(t, c, 0, 1)
+		if e := c.Wait(after(time.Hour)); e.Kind != sim.EventInbound || len(e.Inbound.Payload) != size {
+			t.Fatalf("payload of %d: %+v", size, e)
+		}
 		if e := c.Wait(after(time.Hour)); e.Kind != sim.EventAcked {
 			t.Fatalf("payload of %d: %+v", size, e)
 		}
@@ -168,12 +187,12 @@ func TestInflight(t *testing.T) {
 	model := map[uint16]uint32{}
 	for i := range 50_000 {
 		if len(model) < 40 && r.IntN(2) == 0 {
-			seq := uint32(r.IntN(60)) + 0xFFFF*uint32(r.IntN(3))
+			seq := uint32(r.IntN(60)) + (subscribeID-1)*uint32(r.IntN(3))
 			id := f.id(seq)
 			if _, taken := model[id]; taken || id == 0 {
 				t.Fatalf("step %d: id %d is in use", i, id)
 			}
-			f.add(id, seq)
+			f.add(id, seq, awaitsPuback)
 			model[id] = seq
 			continue
 		}

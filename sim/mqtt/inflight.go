@@ -1,10 +1,26 @@
 package mqtt
 
-// unanswered is a QoS 1 PUBLISH without its PUBACK. id 0 marks one that was answered out of order.
+import "math"
+
+// stage is how far a message has come.
+type stage uint8
+
+const (
+	awaitsPuback stage = iota
+	awaitsPubrec
+	awaitsPubcomp // its PUBREL was sent
+)
+
+// unanswered is a PUBLISH or PUBREL whose answer did not come yet. id 0 marks one that was answered
+// out of order.
 type unanswered struct {
-	id  uint16
-	seq uint32
+	seq   uint32
+	id    uint16
+	stage stage
 }
+
+// subscribeID is the packet identifier of every SUBSCRIBE; no PUBLISH uses it.
+const subscribeID = math.MaxUint16
 
 // inflight holds the unanswered publishes in the order they were sent. Brokers acknowledge in that
 // order (MQTT-4.6.0-2), so the search from the oldest finds the answer's message at once; a window
@@ -16,13 +32,12 @@ type inflight struct {
 	few   [8]unanswered
 }
 
-// id returns the packet identifier for seq. It is a function of seq, so that a message that is
-// sent again on a resumed session carries its original identifier (MQTT-4.4.0-1) and nobody has to
-// remember it; only where that one is in use does it take the next free one (MQTT-2.2.1-3).
+// id returns a free packet identifier for seq, the same one whenever it can: the next free one where
+// that is in use (MQTT-2.2.1-3).
 func (f *inflight) id(seq uint32) uint16 {
-	id := uint16(seq%0xFFFF) + 1
+	id := uint16(seq%(subscribeID-1)) + 1
 	for f.find(id) >= 0 {
-		if id++; id == 0 {
+		if id++; id == subscribeID {
 			id = 1
 		}
 	}
@@ -38,14 +53,22 @@ func (f *inflight) find(id uint16) int {
 	return -1
 }
 
-func (f *inflight) add(id uint16, seq uint32) {
+// get returns what is unanswered with an identifier, nil if nothing is. It is valid until add or take.
+func (f *inflight) get(id uint16) *unanswered {
+	if i := f.find(id); i >= 0 && id != 0 {
+		return &f.queue[i]
+	}
+	return nil
+}
+
+func (f *inflight) add(id uint16, seq uint32, s stage) {
 	if f.queue == nil {
 		f.queue = f.few[:0]
 	}
 	if len(f.queue) == cap(f.queue) && f.live < len(f.queue) {
 		f.compact()
 	}
-	f.queue = append(f.queue, unanswered{id: id, seq: seq})
+	f.queue = append(f.queue, unanswered{id: id, seq: seq, stage: s})
 	f.live++
 }
 
@@ -61,12 +84,11 @@ func (f *inflight) compact() {
 
 // take removes id and returns its message; false if it is not in flight.
 func (f *inflight) take(id uint16) (seq uint32, ok bool) {
-	i := f.find(id)
-	if i < 0 || id == 0 {
+	u := f.get(id)
+	if u == nil {
 		return 0, false
 	}
-	seq = f.queue[i].seq
-	f.queue[i].id = 0
+	seq, u.id = u.seq, 0
 	f.live--
 	for f.head < len(f.queue) && f.queue[f.head].id == 0 {
 		f.head++

@@ -43,7 +43,7 @@ func (s *Subscriber) listen(ctx context.Context, granted bool) (up bool, err err
 	if s.Session {
 		d.Binding.Session = sim.Duration(time.Hour) // any: 3.1.1 knows only that there is one
 	}
-	d.DialConn = func(ctx context.Context, _ string, _ sim.Ordinal) (net.Conn, error) {
+	d.DialConn = func(ctx context.Context, _ *sim.Caller) (net.Conn, error) {
 		conn, err := s.dial(ctx)
 		if err != nil {
 			return nil, err
@@ -137,6 +137,8 @@ func (l *listening) next(ctx context.Context, by time.Time) (kind byte, body []b
 			l.ping = false
 		case packets.Disconnect:
 			err = errMalformed // 3.1.1: only clients send it
+		case packets.Pubrec, packets.Pubrel, packets.Pubcomp:
+			err = errMalformed // nothing here has QoS 2
 		}
 		return head.Type, body, err
 	}

@@ -2,18 +2,33 @@ package mqtt
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"syscall"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/link"
 )
 
-// errMalformed is what the peer sent against the protocol.
-var errMalformed = errors.New("mqtt: malformed packet")
+// violation is what the peer sent against the protocol, as the reason that a version 5 DISCONNECT has
+// for it (5 section 3.14.2.1).
+type violation byte
+
+const (
+	errMalformed      violation = 0x81
+	errProtocol       violation = 0x82
+	errReceiveMaximum violation = 0x93
+	errAlias          violation = 0x94
+	errTooLarge       violation = 0x95
+)
+
+// Error implements error.
+func (v violation) Error() string {
+	return fmt.Sprintf("mqtt: the peer broke the protocol (%#x)", byte(v))
+}
 
 // OutcomeOf is the class of an error of a connection, at any depth of wrapping. A context that was
 // cancelled says nothing of the peer: its outcome is AppUnknown. What has no class is LocalOther.
@@ -21,8 +36,12 @@ func OutcomeOf(err error) sim.Outcome {
 	if err == nil {
 		return sim.OK
 	}
-	if errors.Is(err, errMalformed) {
+	var wrong violation
+	if errors.As(err, &wrong) {
 		return sim.MQTTMalformed
+	}
+	if outcome, ok := link.Outcome(err); ok {
+		return outcome // before the classes of TCP: a failed handshake may wrap one
 	}
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
@@ -35,9 +54,6 @@ func OutcomeOf(err error) sim.Outcome {
 	}
 	if isTimeout(err) {
 		return sim.TCPTimeout
-	}
-	if isTLS(err) {
-		return sim.TLSFailure
 	}
 	return sim.LocalOther
 }
@@ -72,13 +88,6 @@ func errorClasses() [20]errorClass {
 	}
 }
 
-func isTLS(err error) bool {
-	var record tls.RecordHeaderError
-	var alert tls.AlertError
-	var certificate *tls.CertificateVerificationError
-	return errors.As(err, &record) || errors.As(err, &alert) || errors.As(err, &certificate)
-}
-
 func isTimeout(err error) bool {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return true // the device's clock: it shall not allocate
@@ -97,11 +106,15 @@ func connackOutcome(code byte) sim.Outcome {
 		return sim.MQTTBadCredentials
 	case 3, 0x88, 0x89, 0x9F:
 		return sim.MQTTServerBusy
+	case 0x95:
+		return sim.MQTTTooLarge
+	case 0x9C, 0x9D:
+		return sim.MQTTRedirected
 	}
 	return sim.MQTTRefused
 }
 
-// pubackOutcome classifies a PUBACK reason (5 section 3.4.2.1); below 0x80 is success.
+// pubackOutcome classifies a PUBACK or PUBREC reason (5 section 3.4.2.1); below 0x80 is success.
 func pubackOutcome(reason byte) sim.Outcome {
 	switch {
 	case reason < 0x80:
@@ -121,6 +134,16 @@ func disconnectOutcome(reason byte) sim.Outcome {
 		return sim.MQTTTakenOver
 	case 0x89, 0x9F:
 		return sim.MQTTServerBusy
+	case 0x81, 0x82, 0x93, 0x94:
+		return sim.MQTTProtocolError
+	case 0x87:
+		return sim.MQTTNotAuthorized
+	case 0x95:
+		return sim.MQTTTooLarge
+	case 0x97:
+		return sim.MQTTQuotaExceeded
+	case 0x9C, 0x9D:
+		return sim.MQTTRedirected
 	}
 	return sim.MQTTDisconnected
 }

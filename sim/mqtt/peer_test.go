@@ -55,7 +55,7 @@ func (p *peer) read() packets.Packet {
 		err = pk.ConnectDecode(body)
 	case packets.Publish:
 		err = pk.PublishDecode(body)
-	case packets.Puback:
+	case packets.Puback, packets.Pubrec, packets.Pubrel, packets.Pubcomp:
 		err = pk.PubackDecode(body)
 	case packets.Pingreq:
 		err = pk.PingreqDecode(body)
@@ -132,7 +132,7 @@ func pingresp() packets.Packet {
 func scripted(t *testing.T, b sim.Binding, script func(p *peer)) (d *Dialer, ended chan struct{}) {
 	ended = make(chan struct{})
 	version, _ := wireVersion(b.Version)
-	return &Dialer{Binding: b, DialConn: func(context.Context, string, sim.Ordinal) (net.Conn, error) {
+	return &Dialer{Binding: b, DialConn: func(context.Context, *sim.Caller) (net.Conn, error) {
 		ours, theirs := net.Pipe()
 		go func() {
 			defer close(ended)
@@ -165,7 +165,7 @@ func publish(t *testing.T, c *conversation, seq uint32, qos byte) {
 	}
 }
 
-func wantEvent(t *testing.T, got sim.Event, kind sim.EventKind, seq uint32, o sim.Outcome) {
+func wantEvent(t *testing.T, got *sim.Event, kind sim.EventKind, seq uint32, o sim.Outcome) {
 	t.Helper()
 	if got.Kind != kind || got.Seq != seq || got.Outcome != o {
 		t.Fatalf("got event %+v, want kind %d seq %d outcome %v", got, kind, seq, o)
@@ -218,4 +218,16 @@ func established(d *Dialer, conn net.Conn) *conversation {
 	c.sentAt = time.Now()
 	c.in.legal = typesSession
 	return c
+}
+
+// pipes is a transport whose every connection is one end of a pipe; script plays each other end.
+func pipes(t *testing.T, version byte, script func(p *peer)) func(context.Context, *sim.Caller) (net.Conn, error) {
+	return func(context.Context, *sim.Caller) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		go func() {
+			defer theirs.Close()
+			script(newPeer(t, theirs, version))
+		}()
+		return ours, nil
+	}
 }

@@ -13,11 +13,12 @@ const maxPacket = 64 << 10
 // types is a set of packet types, a bit each.
 type types uint16
 
-// What a server may send a client that only publishes: CONNACK first, and then these. AUTH needs a
-// method that was never offered, and the rest answers what such a client never says.
+// What a server may send: CONNACK first, while a SUBSCRIBE is open its SUBACK, and then these. AUTH
+// needs a method that was never offered, and UNSUBACK answers what a device never says.
 const (
 	typesHandshake types = 1 << packets.Connack
-	typesSession   types = 1<<packets.Publish | 1<<packets.Puback | 1<<packets.Pingresp | 1<<packets.Disconnect
+	typesSession   types = 1<<packets.Publish | 1<<packets.Puback | 1<<packets.Pubrec | 1<<packets.Pubrel |
+		1<<packets.Pubcomp | 1<<packets.Pingresp | 1<<packets.Disconnect
 )
 
 // reader cuts a byte stream into packets. What a broker sends a publisher fits its small buffer,
@@ -54,7 +55,7 @@ func (r *reader) packet() (head packets.FixedHeader, body []byte, ok bool, err e
 	}
 	total := 1 + n + length
 	if total > maxPacket {
-		return head, nil, false, errMalformed
+		return head, nil, false, errTooLarge
 	}
 	head.Remaining = length
 	if len(data) < total {
@@ -73,22 +74,34 @@ func (r *reader) packet() (head packets.FixedHeader, body []byte, ok bool, err e
 	return head, data[1+n : total], true, nil
 }
 
-// fill reads once from src, never beyond the packet in large.
-func (r *reader) fill(src io.Reader) error {
+// fill reads once from src.
+func (r *reader) fill(src io.Reader) error { return r.filled(src.Read(r.space())) }
+
+// space is where the next Read puts what comes: never beyond the packet in large.
+//
+//go:noinline
+func (r *reader) space() []byte {
 	if r.large != nil {
 		out := &r.large.out
 		out.Grow(min(r.need-out.Len(), max(512, out.Len()))) // only as much as really comes
 		free := out.AvailableBuffer()
-		n, err := src.Read(free[:min(cap(free), r.need-out.Len())])
-		out.Write(free[:n])
-		return readError(n, err)
+		return free[:min(cap(free), r.need-out.Len())]
 	}
 	if r.from > 0 {
 		r.to = uint8(copy(r.buf[:], r.buf[r.from:r.to]))
 		r.from = 0
 	}
-	n, err := src.Read(r.buf[r.to:])
-	r.to += uint8(n)
+	return r.buf[r.to:]
+}
+
+// filled takes what a Read into space returned.
+func (r *reader) filled(n int, err error) error {
+	if r.large != nil {
+		out := &r.large.out
+		out.Write(out.AvailableBuffer()[:n])
+	} else {
+		r.to += uint8(n)
+	}
 	return readError(n, err)
 }
 

@@ -14,73 +14,122 @@ import (
 func pingreq() []byte    { return []byte{packets.Pingreq << 4, 0} }
 func disconnect() []byte { return []byte{packets.Disconnect << 4, 0} }
 
-// Publish implements [sim.Conversation]. A QoS above 1 or above the server's Maximum QoS, a topic
-// over 65,535 bytes and a packet over the server's Maximum Packet Size are refused without being
-// sent, as the server would: MQTTPubackError. QoS 1 without Room is the caller's mistake: LocalOther.
-// When the write fails the conversation is down; if the peer took nothing for the connect timeout
-// (at most twice that) it is MQTTKeepAliveTimeout, as for a PINGREQ that nobody answered.
+// Publish implements [sim.Conversation]. A QoS above the server's Maximum QoS, a retained message
+// where it has none and a topic over 65,535 bytes are refused without being sent, as the server would:
+// MQTTPubackError; so is a packet over its Maximum Packet Size: MQTTTooLarge. QoS 1 and 2 without Room
+// is the caller's mistake: LocalOther; so is an ID handed back that is in use. When the write fails the
+// conversation is down; if the peer took nothing for the connect timeout (at most twice that) it is
+// MQTTKeepAliveTimeout, as for a PINGREQ that nobody answered.
 func (c *conversation) Publish(m *sim.Message) sim.Outcome {
+	s, first, outcome := c.compose(m)
+	if s == nil {
+		return outcome
+	}
+	outcome = c.send(s.out.Bytes())
+	c.pool.put(s)
+	if outcome != sim.OK {
+		return outcome
+	}
+	if m.ID != 0 {
+		c.sent.add(m.ID, m.Seq, stage(m.QoS-1))
+	}
+	if first {
+		c.extra.given = append(c.extra.given, m.Topic)
+	}
+	return sim.OK
+}
+
+// compose makes the packet of a message and gives it its identifier; first says that it gives its topic
+// an alias. Without a scratch nothing is to be sent and the outcome is Publish's. It is a function of
+// its own to be off the stack while the packet is written.
+//
+//go:noinline
+func (c *conversation) compose(m *sim.Message) (s *scratch, first bool, outcome sim.Outcome) {
 	if c.down != sim.OK {
-		return c.down
+		return nil, false, c.down
 	}
-	if m.QoS > 1 || m.QoS == 1 && c.qos0Only || len(m.Topic) > math.MaxUint16 {
-		return sim.MQTTPubackError
+	if m.QoS > 0 && c.Room() <= 0 {
+		return nil, false, sim.LocalOther
 	}
-	if m.QoS == 1 && c.Room() <= 0 {
+	if m.Released {
+		return nil, false, c.release(m)
+	}
+	if m.QoS > c.maxQoS || m.Retain && c.noRetain || len(m.Topic) > math.MaxUint16 {
+		return nil, false, sim.MQTTPubackError
+	}
+	head := packets.FixedHeader{Type: packets.Publish, Qos: m.QoS, Retain: m.Retain}
+	again := m.QoS > 0 && m.Resend && c.resumed // to a new session it is a first delivery (MQTT-3.3.1-1)
+	head.Dup = again
+	var id uint16
+	switch {
+	case m.QoS == 0:
+	case again && m.ID != 0: // MQTT-4.4.0-1
+		if id = m.ID; c.sent.get(id) != nil {
+			return nil, false, sim.LocalOther
+		}
+	default:
+		id = c.sent.id(m.Seq)
+	}
+	s = c.pool.get()
+	alias, known, fits := c.encode(s, &head, m, id)
+	if !fits {
+		c.pool.put(s)
+		return nil, false, sim.MQTTTooLarge
+	}
+	m.ID = id
+	return s, alias > 0 && !known, sim.OK
+}
+
+// release sends the PUBREL of a message whose PUBREC came on an earlier connection. A server that does
+// not know it answers nevertheless.
+func (c *conversation) release(m *sim.Message) sim.Outcome {
+	if m.QoS != 2 || m.ID == 0 || c.sent.get(m.ID) != nil {
 		return sim.LocalOther
 	}
-	head := packets.FixedHeader{Type: packets.Publish, Qos: m.QoS, Remaining: 2 + len(m.Topic) + len(m.Payload)}
-	if m.QoS == 1 {
-		head.Dup = m.Resend && c.resumed // to a new session it is a first delivery (MQTT-3.3.1-1)
+	outcome := c.answer(packets.Pubrel, m.ID, 0)
+	if outcome == sim.OK {
+		c.sent.add(m.ID, m.Seq, awaitsPubcomp)
+	}
+	return outcome
+}
+
+// encode writes a PUBLISH (section 3.3) and reports whether the server takes one so long. The fixed
+// header is mochi's; what follows is ours because PublishEncode allocates for every topic of more
+// than 30 bytes and, in version 5, asks two maps about each of 27 properties that are not there.
+func (c *conversation) encode(s *scratch, head *packets.FixedHeader, m *sim.Message, id uint16) (alias uint16, known, fits bool) {
+	topic := m.Topic
+	if c.extra != nil && c.extra.aliases > 0 {
+		if alias, known = c.extra.alias(topic); known {
+			topic = ""
+		}
+	}
+	head.Remaining = 2 + len(topic) + len(m.Payload)
+	if id != 0 {
 		head.Remaining += 2
 	}
 	if c.v5 {
 		head.Remaining++
 	}
+	if alias > 0 {
+		head.Remaining += 3
+	}
 	if 1+lengthSize(head.Remaining)+head.Remaining > int(c.maxSend) {
-		return sim.MQTTPubackError
+		return 0, false, false
 	}
-	var id uint16
-	if m.QoS == 1 {
-		id = c.sent.id(m.Seq)
-	}
-	s := c.pool.get()
-	c.encode(s, &head, m, id)
-	outcome := c.send(s.out.Bytes())
-	c.pool.put(s)
-	if outcome == sim.OK && m.QoS == 1 {
-		c.sent.add(id, m.Seq)
-	}
-	return outcome
-}
-
-// encode writes a PUBLISH (section 3.3). The fixed header is mochi's; what follows is five lines of
-// ours because PublishEncode allocates for every topic of more than 30 bytes and, in version 5,
-// asks two maps about each of 27 properties that are not there.
-func (c *conversation) encode(s *scratch, head *packets.FixedHeader, m *sim.Message, id uint16) {
 	head.Encode(&s.out)
-	s.out.Write([]byte{byte(len(m.Topic) >> 8), byte(len(m.Topic))})
-	s.out.WriteString(m.Topic)
-	if m.QoS > 0 {
+	s.out.Write([]byte{byte(len(topic) >> 8), byte(len(topic))})
+	s.out.WriteString(topic)
+	if id != 0 {
 		s.out.Write([]byte{byte(id >> 8), byte(id)})
 	}
-	if c.v5 {
+	switch {
+	case alias > 0:
+		s.out.Write([]byte{3, packets.PropTopicAlias, byte(alias >> 8), byte(alias)})
+	case c.v5:
 		s.out.WriteByte(0) // no properties
 	}
 	s.out.Write(m.Payload)
-}
-
-func (c *conversation) sendPuback(id uint16) {
-	s := c.pool.get()
-	s.packet.FixedHeader.Type = packets.Puback
-	s.packet.ProtocolVersion = 4 // in version 5 too: reason 0 may be left out (5 section 3.4.2.1)
-	s.packet.PacketID = id
-	if err := s.packet.PubackEncode(&s.out); err != nil {
-		c.fail(sim.LocalOther)
-	} else {
-		c.send(s.out.Bytes())
-	}
-	c.pool.put(s)
+	return alias, known, true
 }
 
 // send writes one packet. The write deadline is moved only when less than the timeout is left of
@@ -90,8 +139,8 @@ func (c *conversation) send(packet []byte) sim.Outcome {
 		return c.down
 	}
 	now := time.Now()
-	if c.writeBy.Sub(now) < c.writeTimeout {
-		c.writeBy = now.Add(2 * c.writeTimeout)
+	if timeout := c.d.connectTimeout(); c.writeBy.Sub(now) < timeout {
+		c.writeBy = now.Add(2 * timeout)
 		if err := c.conn.SetWriteDeadline(c.writeBy); err != nil {
 			c.fail(OutcomeOf(err))
 			return c.down

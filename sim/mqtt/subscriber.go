@@ -109,7 +109,7 @@ func (s *Subscriber) judge(filter string, code byte) error {
 // forget takes the persistent session away: a clean session of the same client ends it (MQTT-3.1.2-6).
 func (s *Subscriber) forget() {
 	d := Dialer{Binding: sim.Binding{ConnectTimeout: sim.Duration(closeTimeout)}}
-	d.DialConn = func(ctx context.Context, _ string, _ sim.Ordinal) (net.Conn, error) { return s.dial(ctx) }
+	d.DialConn = func(ctx context.Context, _ *sim.Caller) (net.Conn, error) { return s.dial(ctx) }
 	c, _, outcome := d.Dial(context.Background(), &sim.Caller{ID: s.ClientID, Endpoint: s.Endpoint})
 	if outcome == sim.OK {
 		c.Close(false)

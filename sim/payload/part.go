@@ -36,8 +36,6 @@ const (
 	stampText
 )
 
-const layout = "2006-01-02T15:04:05.000Z"
-
 // part is some fixed bytes and the value that follows them.
 type part struct {
 	fixed  []byte
@@ -45,6 +43,7 @@ type part struct {
 	signal sim.Signal // numberText, numberCBOR
 	index  int        // of the signal in its model
 	scale  float64    // 10 to the power of the decimals, 0 to keep all
+	places int        // the decimals, if scale is not 0
 }
 
 func (p *part) append(dst []byte, r *Reading) []byte {
@@ -61,10 +60,10 @@ func (p *part) append(dst []byte, r *Reading) []byte {
 		dst = appendHead(dst, textString, uint64(len(r.ID)+1))
 		return append(appendName(dst, r.ID), ':')
 	case timeText:
-		return r.Time.UTC().AppendFormat(dst, layout)
+		return appendTime(dst, r.Time.UnixMilli())
 	case timeCBOR:
 		start := len(dst)
-		dst = r.Time.UTC().AppendFormat(append(dst, textString|24, 0), layout)
+		dst = appendTime(append(dst, textString|24, 0), r.Time.UnixMilli())
 		dst[start+1] = byte(len(dst) - start - 2)
 		return dst
 	case unixText:
@@ -72,15 +71,13 @@ func (p *part) append(dst []byte, r *Reading) []byte {
 	case unixmsText:
 		return strconv.AppendInt(dst, r.Time.UnixMilli(), 10)
 	case secondsText:
-		return strconv.AppendFloat(dst, seconds(r.Time), 'f', 3, 64)
+		return appendMillis(dst, r.Time.UnixMilli())
 	case secondsCBOR:
 		return appendFloat(dst, seconds(r.Time))
 	case seqText:
 		return strconv.AppendUint(dst, uint64(r.Seq), 10)
 	case seqCBOR:
 		return appendHead(dst, unsigned, uint64(r.Seq))
-	case numberText:
-		return strconv.AppendFloat(dst, p.number(r), 'f', -1, 64)
 	case numberCBOR:
 		return appendFloat(dst, p.number(r))
 	case stampText:
@@ -107,7 +104,7 @@ func (p *part) number(r *Reading) float64 {
 func number(v value, m *sim.Model, i int) part {
 	p := part{value: v, signal: m.Signals[i], index: i}
 	if d := Decimals(&p.signal); d >= 0 {
-		p.scale = math.Pow10(d)
+		p.scale, p.places = math.Pow10(d), d
 	}
 	return p
 }

@@ -74,6 +74,10 @@ func (e *Encoder) Append(dst []byte, r *Reading) []byte {
 	for i := range e.parts {
 		p := &e.parts[i]
 		dst = append(dst, p.fixed...)
+		if p.value == numberText { // signals go deep, and devices have little stack: one frame less
+			dst = p.appendNumber(dst, r)
+			continue
+		}
 		dst = p.append(dst, r)
 	}
 	return dst

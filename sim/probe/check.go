@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,28 +23,46 @@ const (
 
 // Check returns nil if every endpoint is really ready: an MQTT broker accepts a connection and brings
 // a message from a publisher to a subscriber, on a topic of its own below "myriad/check"; a CoAP server
-// answers a ping. It tries once. Its errors are *sim.NotHealthy and say what to do about it.
-func Check(ctx context.Context, at sim.Endpoints) error {
-	list := len(at.MQTT) + len(at.CoAP)
-	errs := make([]error, list)
+// answers a ping. It tries once. Its errors are *sim.NotHealthy and say what to do about it. MQTT over
+// TLS and WebSocket is tried as the fleets of p dial it, whose roots and names they are; p may be nil if
+// there is none. CoAP over anything but UDP is not tried.
+func Check(ctx context.Context, p *sim.Plan, at sim.Endpoints) error {
+	if p == nil {
+		p = new(sim.Plan)
+	}
 	var wg sync.WaitGroup
-	for i := range list {
-		check, endpoint := checkMQTT, ""
-		if i < len(at.MQTT) {
-			endpoint = at.MQTT[i]
-		} else {
-			check, endpoint = checkCoAP, at.CoAP[i-len(at.MQTT)]
+	var mu sync.Mutex
+	var errs []error
+	for _, scheme := range sim.Schemes() {
+		if scheme.Channel() == sim.ChannelCoAP && scheme != sim.SchemeCoAP {
+			continue
 		}
-		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-			defer cancel()
-			if err := check(ctx, endpoint); err != nil {
-				errs[i] = &sim.NotHealthy{Target: endpoint, Err: err}
-			}
-		})
+		for _, endpoint := range at[scheme] {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+				defer cancel()
+				if err := check(ctx, p, scheme, endpoint); err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					errs = append(errs, &sim.NotHealthy{Target: endpoint, Err: err})
+				}
+			})
+		}
 	}
 	wg.Wait()
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(errs...)
+}
+
+func check(ctx context.Context, p *sim.Plan, scheme sim.Scheme, endpoint string) error {
+	if scheme == sim.SchemeCoAP {
+		return checkCoAP(ctx, endpoint)
+	}
+	dial, err := dialer(p, scheme)
+	if err != nil {
+		return err
+	}
+	return checkMQTT(ctx, dial, endpoint)
 }
 
 func checkCoAP(ctx context.Context, endpoint string) error {
@@ -58,11 +78,11 @@ func checkCoAP(ctx context.Context, endpoint string) error {
 	return nil
 }
 
-func checkMQTT(ctx context.Context, endpoint string) error {
+func checkMQTT(ctx context.Context, dial dialling, endpoint string) error {
 	name := rand.Text()
 	topic := "myriad/check/" + name
-	d := mqtt.Dialer{Binding: sim.Binding{QoS: 1, ConnectTimeout: remaining(ctx)}}
-	c, facts, outcome := d.Dial(ctx, &sim.Caller{ID: "myriad-check-" + name[:10], Endpoint: endpoint})
+	d := mqtt.Dialer{Binding: sim.Binding{QoS: 1, ConnectTimeout: remaining(ctx)}, DialConn: dial}
+	c, facts, outcome := d.Dial(ctx, &sim.Caller{ID: "myriad-check-" + name[:10], Fleet: noFleet, Endpoint: endpoint})
 	if outcome != sim.OK {
 		return advise(ctx, sim.ChannelMQTT, endpoint, outcome)
 	}
@@ -80,6 +100,7 @@ func checkMQTT(ctx context.Context, endpoint string) error {
 			}
 		},
 	}
+	s.DialConn = as(dial, s.ClientID, 0)
 	subscribing, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(subscribing) }()
@@ -138,6 +159,13 @@ func advise(ctx context.Context, channel sim.Channel, endpoint string, outcome s
 	case sim.MQTTConnackTimeout, sim.MQTTMalformed, sim.TCPClosed, sim.TCPReset:
 		return fmt.Errorf("something listens at %s and does not speak MQTT (%s): is it the right port, without TLS?",
 			endpoint, outcome)
+	case sim.TLSBadPeer:
+		return fmt.Errorf("the certificate of %s is not trusted: name its authority (ca) and its name (server_name)", endpoint)
+	case sim.TLSRefused:
+		return fmt.Errorf("%s does not accept our certificate: make it trust the run's authority", endpoint)
+	case sim.TLSFailure, sim.TLSTimeout, sim.WSRefused:
+		return fmt.Errorf("something listens at %s and does not speak what it should (%s): is it the right port?",
+			endpoint, outcome.Class())
 	case sim.MQTTBadCredentials, sim.MQTTNotAuthorized:
 		return fmt.Errorf("%s wants credentials, which this version cannot give", endpoint)
 	case sim.CoAPTimeout:

@@ -67,21 +67,21 @@ func TestCheck(t *testing.T) {
 		want string // in the error; "" is none
 	}{
 		{"nothing to check", sim.Endpoints{}, ""},
-		{"all healthy", sim.Endpoints{MQTT: []string{healthy.address, healthy.address}, CoAP: []string{pinged}}, ""},
-		{"dead", sim.Endpoints{MQTT: []string{healthy.address, dead.Addr().String()}},
+		{"all healthy", sim.Endpoints{sim.SchemeMQTT: {healthy.address, healthy.address}, sim.SchemeCoAP: {pinged}}, ""},
+		{"dead", sim.Endpoints{sim.SchemeMQTT: {healthy.address, dead.Addr().String()}},
 			"nothing listens at " + dead.Addr().String()},
-		{"not MQTT", sim.Endpoints{MQTT: []string{silent.Addr().String()}}, "does not speak MQTT"},
-		{"no subscriptions", sim.Endpoints{MQTT: []string{refusing.address}}, "but not a subscription"},
-		{"no delivery", sim.Endpoints{MQTT: []string{muting.address}}, "never reached its subscriber"},
-		{"no CoAP", sim.Endpoints{CoAP: []string{deaf}}, "does not answer a ping"},
-		{"no CoAP port", sim.Endpoints{CoAP: []string{dead.Addr().String()}}, "nothing listens at"},
+		{"not MQTT", sim.Endpoints{sim.SchemeMQTT: {silent.Addr().String()}}, "does not speak MQTT"},
+		{"no subscriptions", sim.Endpoints{sim.SchemeMQTT: {refusing.address}}, "but not a subscription"},
+		{"no delivery", sim.Endpoints{sim.SchemeMQTT: {muting.address}}, "never reached its subscriber"},
+		{"no CoAP", sim.Endpoints{sim.SchemeCoAP: {deaf}}, "does not answer a ping"},
+		{"no CoAP port", sim.Endpoints{sim.SchemeCoAP: {dead.Addr().String()}}, "nothing listens at"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(context.Background(), 8*time.Second)
 			defer cancel()
-			err := Check(ctx, c.at)
+			err := Check(ctx, nil, c.at)
 			var sick *sim.NotHealthy
 			switch {
 			case c.want == "" && err != nil:
@@ -107,7 +107,7 @@ func TestCheckIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
 	begin := time.Now()
-	if err := Check(ctx, sim.Endpoints{MQTT: []string{silent.Addr().String()}}); err == nil ||
+	if err := Check(ctx, nil, sim.Endpoints{sim.SchemeMQTT: {silent.Addr().String()}}); err == nil ||
 		time.Since(begin) > checkTimeout/2 {
 		t.Errorf("after %v: %v", time.Since(begin), err)
 	}

@@ -54,7 +54,7 @@ func watch(stdin *bufio.Reader, stdout, pipe io.Writer) error {
 	defer cancel()
 	w := journal.NewWriter(pipe, gatherFor)
 	p := &Probe{
-		Plan: &sim.Plan{Fleets: o.Fleets}, RunID: o.RunID, Endpoints: sim.Endpoints{MQTT: o.Endpoints},
+		Plan: &sim.Plan{Seed: o.Seed, Fleets: o.Fleets}, RunID: o.RunID, Endpoints: o.Endpoints,
 		Witness: w, Clock: journal.Clock{},
 	}
 	var telling sync.WaitGroup

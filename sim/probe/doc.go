@@ -10,7 +10,7 @@
 // devices' process receiving was a quarter of the CPU (10,000 messages a second) and took its turn in
 // their schedule. A rig that measures stands beside the rig that loads. [ChildMain] is the child's side.
 //
-// Endpoints are independent of one another: device i speaks to endpoint i mod n, and its messages
+// Endpoints are independent of one another: a device speaks to one of them (see [sim.Spread]), and its messages
 // count where they belong only. So a cluster of brokers that forwards them to each other is counted
 // once too.
 //

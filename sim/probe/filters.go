@@ -22,6 +22,20 @@ func filters(p *sim.Plan) []string {
 	return list
 }
 
+// answerFilters are the same for the topics on which MQTT fleets answer commands.
+func answerFilters(p *sim.Plan) []string {
+	var list []string
+	for i := range p.Fleets {
+		f := &p.Fleets[i]
+		if b := f.Data(); b.Channel == sim.ChannelMQTT && b.Commands.Topic != "" {
+			replies := sim.Fleet{Name: f.Name, Report: sim.Reporting{Topic: b.Commands.Reply}}
+			list = merge(list, replies.Filter())
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
 // merge adds filter to list, which has no overlaps, and keeps it so.
 func merge(list []string, filter string) []string {
 	for {

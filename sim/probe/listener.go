@@ -31,7 +31,7 @@ func (l *listener) message(_, payload []byte, at time.Time, dup bool) {
 	switch {
 	case !ok:
 		kind = &p.stats.Unstamped
-	case !p.ours(s, l.index, len(p.Endpoints.MQTT)):
+	case !p.ours(s, l.index, len(p.Endpoints[Way(p.Endpoints)])):
 		kind = &p.stats.Foreign
 	case dup && l.recent.again(key{s.Fleet, s.Device, s.Seq}):
 		kind = &p.stats.Redelivered

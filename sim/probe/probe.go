@@ -19,6 +19,8 @@ type Probe struct {
 	Witness   sim.Witness
 	Clock     sim.Clock
 
+	answers bool // an operator's: it watches answers to commands instead of reports
+
 	once  sync.Once
 	ready chan struct{}
 
@@ -63,14 +65,24 @@ func (p *Probe) Ready() <-chan struct{} {
 // Run watches until ctx ends; then it removes its sessions from the brokers and returns nil. It
 // returns an error if an endpoint refuses the subscriptions, or never granted them. A plan without
 // MQTT fleets is watched with nothing to see. It must be called once.
+//
+// It subscribes at the plain endpoints, and where there are none as the devices connect: see [Way].
 func (p *Probe) Run(ctx context.Context) error {
 	p.prepare()
-	list := filters(p.Plan)
-	endpoints := p.Endpoints.MQTT
+	list, name := filters(p.Plan), "probe"
+	if p.answers {
+		list, name = answerFilters(p.Plan), "oper"
+	}
+	scheme := Way(p.Endpoints)
+	endpoints := p.Endpoints[scheme]
 	if len(list) == 0 || len(endpoints) == 0 {
 		close(p.ready)
 		<-ctx.Done()
 		return nil
+	}
+	dial, err := dialer(p.Plan, scheme)
+	if err != nil {
+		return fmt.Errorf("probe: %w", err)
 	}
 	p.missing = len(endpoints)
 	ctx, cancel := context.WithCancel(ctx)
@@ -82,10 +94,11 @@ func (p *Probe) Run(ctx context.Context) error {
 		s := mqtt.Subscriber{
 			Endpoint: endpoint,
 			// 23 characters for the first ten: as many as every broker must take (MQTT-3.1.3-5).
-			ClientID: fmt.Sprintf("myriad-probe-%08x-%d", p.RunID, i),
+			ClientID: fmt.Sprintf("myriad-%s-%08x-%d", name, p.RunID, i),
 			Session:  true, Reconnect: true, Filters: list, QoS: 1,
 			OnMessage: l.message, OnUp: l.up, OnDown: l.down,
 		}
+		s.DialConn = as(dial, s.ClientID, i)
 		wg.Go(func() {
 			if errs[i] = s.Run(ctx); errs[i] != nil {
 				cancel() // without one endpoint the others' counts are worth nothing
@@ -157,9 +170,15 @@ func (p *Probe) Outages() []Outage {
 
 // ours reports whether s is the stamp of a message that endpoint index of n must have got.
 func (p *Probe) ours(s sim.Stamp, index, n int) bool {
+	if p.answers {
+		if s.Fleet&sim.CommandBit == 0 {
+			return false
+		}
+		s.Fleet &^= sim.CommandBit
+	}
 	if s.Run != p.RunID || int(s.Fleet) >= len(p.Plan.Fleets) {
 		return false
 	}
 	f := &p.Plan.Fleets[s.Fleet]
-	return int(s.Device) < f.Count && f.Data().Channel == sim.ChannelMQTT && int(s.Device)%n == index
+	return int(s.Device) < f.Count && f.Data().Channel == sim.ChannelMQTT && sim.Spread(s.Device, n) == index
 }

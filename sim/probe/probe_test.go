@@ -117,7 +117,7 @@ func newProbe(endpoints ...string) (*Probe, *witness) {
 	coap := mqttFleet("rooms", "rooms/{id}")
 	coap.Bindings[0].Channel = sim.ChannelCoAP
 	plan := &sim.Plan{Fleets: []sim.Fleet{mqttFleet("m", "m/{id}"), coap, mqttFleet("n", "n/{id}/t")}}
-	return &Probe{Plan: plan, RunID: run, Endpoints: sim.Endpoints{MQTT: endpoints}, Witness: w, Clock: w.clock}, w
+	return &Probe{Plan: plan, RunID: run, Endpoints: sim.Endpoints{sim.SchemeMQTT: endpoints}, Witness: w, Clock: w.clock}, w
 }
 
 // start runs p until the returned function is called, and waits until it is ready.
@@ -233,21 +233,21 @@ func TestProbeOutlivesTheBroker(t *testing.T) {
 // it delivers twice because of us is not a duplicate.
 func TestProbeResumesItsSession(t *testing.T) {
 	b := startBroker(t, "127.0.0.1:0")
-	link := startLink(t, b.address)
-	p, w := newProbe(link.address)
+	wire := startWire(t, b.address)
+	p, w := newProbe(wire.address)
 	start(t, p)
 	first, text := stamped(0, 1, 0)
-	link.muteUp() // the PUBACK of what follows never arrives
+	wire.muteUp() // the PUBACK of what follows never arrives
 	b.say(t, "m/1", text)
 	eventually(t, "the first came", func() bool { return w.count(first) == 1 })
-	link.cut(true)
+	wire.cut(true)
 	eventually(t, "an outage", func() bool { return len(p.Outages()) == 1 })
 	const n = 50
 	for i := 1; i <= n; i++ {
 		_, text := stamped(0, 1, i)
 		b.say(t, "m/1", text)
 	}
-	link.cut(false)
+	wire.cut(false)
 	eventually(t, "the rest came", func() bool { return p.Stats().Seen == n+1 })
 	eventually(t, "and the first again", func() bool { return p.Stats().Redelivered == 1 })
 	if o := p.Outages()[0]; !o.Resumed || o.Lasts {
@@ -262,7 +262,7 @@ func TestProbeResumesItsSession(t *testing.T) {
 
 func TestProbeWithNothingToSee(t *testing.T) {
 	for _, p := range []*Probe{
-		{Plan: &sim.Plan{}, Endpoints: sim.Endpoints{MQTT: []string{"127.0.0.1:1"}}},
+		{Plan: &sim.Plan{}, Endpoints: sim.Endpoints{sim.SchemeMQTT: {"127.0.0.1:1"}}},
 		{Plan: &sim.Plan{Fleets: []sim.Fleet{mqttFleet("m", "m/{id}")}}},
 	} {
 		start(t, p)()
@@ -356,5 +356,21 @@ func BenchmarkMessage(b *testing.B) {
 		s := sim.Stamp{Run: run, Device: sim.Ordinal(i % 10_000), Seq: uint32(i / 10_000)}
 		payload = s.Append(append(payload[:0], `{"id":"meters-7","temperature":21.4,"_m":"`...))
 		l.message(nil, payload, time.Now(), false)
+	}
+}
+
+// A message counts where its device sends it, and nowhere else, however many devices there are.
+func TestEachMessageIsOursAtItsEndpoint(t *testing.T) {
+	at := sim.Endpoints{sim.SchemeMQTT: {"a:1", "b:1", "c:1"}}
+	p := &Probe{RunID: 7, Plan: &sim.Plan{Fleets: []sim.Fleet{{Count: 5000, Bindings: []sim.Binding{
+		{Role: sim.RoleData, Channel: sim.ChannelMQTT},
+	}}}}}
+	for o := range sim.Ordinal(5000) {
+		for i, endpoint := range at[sim.SchemeMQTT] {
+			want := at.Of(sim.SchemeMQTT, o) == endpoint
+			if got := p.ours(sim.Stamp{Run: 7, Device: o}, i, 3); got != want {
+				t.Fatalf("device %d at %s: %t, want %t", o, endpoint, got, want)
+			}
+		}
 	}
 }

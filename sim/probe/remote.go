@@ -42,7 +42,8 @@ type Remote struct {
 // order is what the child is told.
 type order struct {
 	RunID     uint32
-	Endpoints []string
+	Seed      uint64
+	Endpoints sim.Endpoints
 	Fleets    []sim.Fleet // in the plan's order, with nothing but what a Probe reads
 }
 
@@ -65,7 +66,7 @@ func (r *Remote) Ready() <-chan struct{} {
 // plan without MQTT fleets is watched with nothing to see, and without a child. It must be called once.
 func (r *Remote) Run(ctx context.Context) error {
 	r.prepare()
-	if len(filters(r.Plan)) == 0 || len(r.Endpoints.MQTT) == 0 {
+	if len(filters(r.Plan)) == 0 || len(r.Endpoints[Way(r.Endpoints)]) == 0 {
 		close(r.ready)
 		<-ctx.Done()
 		return nil
@@ -73,7 +74,7 @@ func (r *Remote) Run(ctx context.Context) error {
 	if len(r.Command) == 0 {
 		return errors.New("probe: it has no command")
 	}
-	input, err := json.Marshal(order{r.RunID, r.Endpoints.MQTT, outlines(r.Plan.Fleets)})
+	input, err := json.Marshal(order{r.RunID, r.Plan.Seed, r.Endpoints, outlines(r.Plan.Fleets)})
 	if err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
@@ -154,7 +155,9 @@ func outlines(fleets []sim.Fleet) []sim.Fleet {
 		f := &fleets[i]
 		list[i] = sim.Fleet{
 			Name: f.Name, Count: f.Count, Report: sim.Reporting{Topic: f.Report.Topic},
-			Bindings: []sim.Binding{{Role: sim.RoleData, Channel: f.Data().Channel}},
+			Bindings: []sim.Binding{{
+				Role: sim.RoleData, Channel: f.Data().Channel, Transport: f.Data().Transport, Security: f.Data().Security,
+			}},
 		}
 	}
 	return list

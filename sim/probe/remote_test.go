@@ -129,7 +129,7 @@ func TestRemoteKeepsNothing(t *testing.T) {
 
 func TestRemoteWithNothingToSee(t *testing.T) {
 	for _, r := range []*Remote{
-		{Command: []string{"/nonexistent"}, Plan: &sim.Plan{}, Endpoints: sim.Endpoints{MQTT: []string{"127.0.0.1:1"}}},
+		{Command: []string{"/nonexistent"}, Plan: &sim.Plan{}, Endpoints: sim.Endpoints{sim.SchemeMQTT: {"127.0.0.1:1"}}},
 		{Plan: &sim.Plan{Fleets: []sim.Fleet{mqttFleet("m", "m/{id}")}}},
 	} {
 		start(t, r)()
@@ -281,7 +281,7 @@ func TestChildEndsWithItsInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = theirs.Close()
-	order := `{"RunID":7,"Endpoints":["` + b.address + `"],"Fleets":[{"name":"m","count":1,` +
+	order := `{"RunID":7,"Endpoints":{"mqtt":["` + b.address + `"]},"Fleets":[{"name":"m","count":1,` +
 		`"bindings":[{"role":"data","channel":"mqtt"}],"report":{"topic":"m/{id}"}}]}` + "\n"
 	if _, err := io.WriteString(stdin, order); err != nil {
 		t.Fatal(err)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// link is a TCP proxy between a probe and its broker that can be cut.
-type link struct {
+// wire is a TCP proxy between a probe and its broker that can be cut.
+type wire struct {
 	net.Listener
 	address, to string
 
@@ -18,13 +18,13 @@ type link struct {
 	conns []net.Conn
 }
 
-func startLink(t *testing.T, to string) *link {
+func startWire(t *testing.T, to string) *wire {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &link{Listener: listener, address: listener.Addr().String(), to: to}
+	l := &wire{Listener: listener, address: listener.Addr().String(), to: to}
 	go func() {
 		for {
 			near, err := l.Accept()
@@ -41,7 +41,7 @@ func startLink(t *testing.T, to string) *link {
 	return l
 }
 
-func (l *link) carry(near net.Conn) {
+func (l *wire) carry(near net.Conn) {
 	l.mu.Lock()
 	if l.down {
 		l.mu.Unlock()
@@ -76,14 +76,14 @@ func (l *link) carry(near net.Conn) {
 	}
 }
 
-func (l *link) muteUp() {
+func (l *wire) muteUp() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mute = true
 }
 
 // cut ends all connections and lets none through, or lets them through again.
-func (l *link) cut(down bool) {
+func (l *wire) cut(down bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.down, l.mute = down, false

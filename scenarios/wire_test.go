@@ -1,0 +1,110 @@
+package scenarios
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// What sentences say of a fleet's sessions is in its binding.
+func TestBindings(t *testing.T) {
+	const connects = "\nWhen fleet \"rooms\" connects evenly over 10s\nThen all devices of \"rooms\" are connected within 20s"
+	mqtt := sim.Binding{Role: sim.RoleData, Channel: sim.ChannelMQTT, Version: "3.1.1", Dialect: "plain", QoS: 1}
+	coap := sim.Binding{Role: sim.RoleData, Channel: sim.ChannelCoAP, Dialect: "plain", QoS: 1}
+	with := func(b sim.Binding, change func(*sim.Binding)) sim.Binding { change(&b); return b }
+	for name, c := range map[string]struct {
+		given string
+		want  sim.Binding
+	}{
+		"QoS 2": {`fleet "rooms" speaks MQTT 5 over secure WebSocket with QoS 2`, with(mqtt, func(b *sim.Binding) {
+			b.Version, b.Transport, b.QoS = "5", sim.TransportWSS, 2
+		})},
+		"CoAP over TLS": {`fleet "rooms" speaks CoAP over TLS`, with(coap, func(b *sim.Binding) { b.Transport = sim.TransportTLS })},
+		"certificates": {"fleet \"rooms\" speaks MQTT over TLS\nAnd every device of \"rooms\" has its own certificate from CA \"the run\"\n" +
+			"And fleet \"rooms\" resumes its TLS sessions", with(mqtt, func(b *sim.Binding) {
+			b.Transport, b.Security = sim.TransportTLS, sim.Security{Credential: sim.CredentialCertificate, Resume: true}
+		})},
+		"keys": {"fleet \"rooms\" speaks CoAP over DTLS\nAnd every device of \"rooms\" has its own pre-shared key\nAnd fleet \"rooms\" uses a Connection ID",
+			with(coap, func(b *sim.Binding) {
+				b.Transport, b.Security = sim.TransportDTLS, sim.Security{Credential: sim.CredentialPSK, CID: true}
+			})},
+		"the protocol may come last": {"every device of \"rooms\" has its own pre-shared key\nAnd fleet \"rooms\" speaks CoAP over DTLS",
+			with(coap, func(b *sim.Binding) {
+				b.Transport, b.Security = sim.TransportDTLS, sim.Security{Credential: sim.CredentialPSK}
+			})},
+		"client": {`fleet "rooms" runs on the "paho" client`, with(mqtt, func(b *sim.Binding) { b.Client = sim.ClientPaho })},
+		"will, retained": {"devices of \"rooms\" leave the will \"gone\" on \"{id}/state\"\nAnd fleet \"rooms\" publishes retained messages",
+			with(mqtt, func(b *sim.Binding) {
+				b.MQTT = sim.MQTT{Retain: true, Will: &sim.Will{Topic: "{id}/state", Payload: "gone", QoS: 1}}
+			})},
+		"subscriptions": {"fleet \"rooms\" subscribes to \"a/#\"\nAnd fleet \"rooms\" subscribes to \"$share/g/b/+\" with QoS 2",
+			with(mqtt, func(b *sim.Binding) {
+				b.MQTT.Subscribe = []sim.Subscription{{Filter: "a/#", QoS: 1}, {Filter: "$share/g/b/+", QoS: 2}}
+			})},
+		"observe": {"fleet \"rooms\" speaks CoAP\nAnd fleet \"rooms\" observes \"/a/b\"", with(coap, func(b *sim.Binding) {
+			b.CoAP.Observe = []string{"a/b"}
+		})},
+		"commands": {`fleet "rooms" takes commands on "{id}/do" and answers on "{id}/done"`, with(mqtt, func(b *sim.Binding) {
+			b.Commands = sim.Commands{Topic: "{id}/do", Reply: "{id}/done", QoS: 1}
+		})},
+	} {
+		s := plan(t, "Given a fleet \"rooms\" of 1,000 \"sensor\" devices\nAnd "+c.given+connects, Options{})
+		if diff := cmp.Diff(c.want, s.Plan.Fleets[0].Bindings[0]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestCommandActs(t *testing.T) {
+	s := plan(t, `Given a fleet "rooms" of 1,000 "sensor" devices
+		And fleet "rooms" takes commands on "{id}/do" and answers on "{id}/done"
+		When fleet "rooms" connects evenly over 10s
+		And command "blink" is sent to 10% of "rooms"
+		And command "open" is sent to all devices of "rooms" in bursts over 20s
+		And 5% of "rooms" get a new IP address
+		And phase "after" runs for 10s
+		Then at least 99.5% of commands are answered within 5s
+		And the p99.9 command latency is below 2s
+		And the p99 observe latency is below 1s`, Options{})
+	acts := s.Plan.Acts
+	if a := acts[1]; a.Kind != sim.ActCommand || a.Command != "blink" || a.Hold != 0 || a.Select.Percent != 10 {
+		t.Errorf("the first command is %+v", a)
+	}
+	if a := acts[2]; a.Kind != sim.ActCommand || a.Curve != sim.CurveBursts || a.Over != a.Hold || a.Hold.D().Seconds() != 20 || !a.Select.All {
+		t.Errorf("the second command is %+v", a)
+	}
+	if a := acts[3]; a.Kind != sim.ActRebind || a.Select.Percent != 5 {
+		t.Errorf("the rebinding is %+v", a)
+	}
+	if c := s.Plan.Checks[0]; c.Kind != sim.CheckAnswered || c.Bound != sim.AtLeast || c.Limit != 0.995 || c.Within.D().Seconds() != 5 {
+		t.Errorf("the claim is %+v", c)
+	}
+}
+
+// The profile's settings are a fleet's, and what does not fit is told where the story takes it.
+func TestProfileWires(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/p.yaml", "fleets:\n  rooms:\n    count: 1000\n    model: sensor\n    protocol: MQTT 5 over TLS\n    qos: 2\n"+
+		"    security: {credential: certificate, ca: ca.pem}\n    mqtt: {topic_aliases: 8}\n")
+	o := Options{Profiles: []string{dir + "/p.yaml"}}
+	text := func(more string) string {
+		return story("Given the fleets:\n| name |\n| rooms |\n" + more + "When fleet \"rooms\" connects evenly over 10s\n" +
+			"Then all devices of \"rooms\" are connected within 20s")
+	}
+	b := mustLoadText(t, text(""), o).Stories[0].Plan.Fleets[0].Bindings[0]
+	if b.Scheme() != sim.SchemeMQTTS || b.QoS != 2 || b.Security.CA != dir+"/ca.pem" || b.MQTT.TopicAliases != 8 {
+		t.Errorf("the binding is %+v", b)
+	}
+	for more, want := range map[string]string{
+		"And fleet \"rooms\" speaks MQTT 3.1.1 over TLS\n": "speaks MQTT 3.1.1, which has no topic aliases",
+		"And fleet \"rooms\" speaks CoAP over DTLS\n":      "speaks CoAP, which has no topic aliases",
+		"And fleet \"rooms\" speaks MQTT 5\n":              "nobody asks for them",
+	} {
+		if _, err := loadText(t, text(more), o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: Load says %v, want %q", more, err, want)
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package host
+
+import "github.com/myriad-iot/myriad/sim"
+
+// What a device costs in the generator, in bytes of resident memory: the bounds that the engine is
+// held to, not measurements of this machine. A plain MQTT device was measured at 3.6 KB idle and
+// 4.6 KB active, over TLS 1.3 at 12.7 and 15.5 KB, a CoAP device at 4 to 11 KB. BrokerClient is a
+// client of the embedded broker, which takes 27 to 78 KB; the upper end counts. Socket buffers, which the
+// kernel keeps outside the process, are not in them.
+const (
+	MQTTDevice   = 6_000
+	TLSDevice    = 20_000
+	CoAPDevice   = 6_000
+	DTLSDevice   = 30_000
+	BrokerClient = 78_000
+)
+
+// Reserve is the number of descriptors that a process keeps for other things than devices.
+const Reserve = 1_000
+
+// Need is what is to run on a machine. The zero value needs nothing.
+type Need struct {
+	MQTT, MQTTOverTLS  int  // devices; TLS includes secure WebSocket
+	CoAP, CoAPOverDTLS int  // devices; CoAP over TCP counts as MQTT, over TLS as MQTT over TLS
+	Embedded           bool // the embedded target runs on the machine too
+	Destinations       int  // endpoints of the target that TCP devices dial; at least 1 is assumed
+	SourceAddresses    int  // addresses that devices dial from; at least 1 is assumed
+}
+
+// Add counts n devices that speak a channel over a transport.
+func (n *Need) Add(c sim.Channel, t sim.Transport, devices int) {
+	switch {
+	case t == sim.TransportDTLS:
+		n.CoAPOverDTLS += devices
+	case t.Secured():
+		n.MQTTOverTLS += devices
+	case c == sim.ChannelCoAP && t == sim.TransportPlain:
+		n.CoAP += devices
+	default:
+		n.MQTT += devices
+	}
+}
+
+// Devices is the number of all devices: of sockets, one each.
+func (n Need) Devices() int { return n.tcp() + n.udp() }
+
+func (n Need) tcp() int { return n.MQTT + n.MQTTOverTLS }
+func (n Need) udp() int { return n.CoAP + n.CoAPOverDTLS }
+
+// Memory is what the devices, and the embedded broker's side of them, take: bytes.
+func (n Need) Memory() uint64 {
+	b := n.MQTT*MQTTDevice + n.MQTTOverTLS*TLSDevice + n.CoAP*CoAPDevice + n.CoAPOverDTLS*DTLSDevice
+	if n.Embedded {
+		b += n.tcp() * BrokerClient
+	}
+	return uint64(b)
+}
+
+// PerProcess is the number of devices that one process carries, or of clients that one embedded broker does.
+// It is 0 if the limit on descriptors could not be read or leaves none.
+func (l Limits) PerProcess() int {
+	files := l.HardFiles
+	if files == Unlimited {
+		files = l.FilesPerProcess
+	}
+	if files <= Reserve {
+		return 0
+	}
+	return int(min(files, 1<<31-1)) - Reserve
+}
+
+// Workers is the number of worker processes for n, 0 if that cannot be known.
+func (l Limits) Workers(n Need) int { return processes(n.Devices(), l.PerProcess()) }
+
+// Brokers is the number of processes of the embedded broker for n.
+func (l Limits) Brokers(n Need) int {
+	if !n.Embedded {
+		return 0
+	}
+	return processes(n.tcp(), l.PerProcess())
+}
+
+func processes(devices, each int) int {
+	if each == 0 {
+		return 0
+	}
+	return (devices + each - 1) / each
+}

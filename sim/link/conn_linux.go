@@ -1,0 +1,99 @@
+//go:build amd64 || arm64
+
+package link
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+)
+
+// Close implements net.Conn.
+func (s *socket) Close() error {
+	if s.file.Close() != nil {
+		return failed("close", s.network(), netip.AddrPort{}, net.ErrClosed)
+	}
+	return nil
+}
+
+// SetLinger is TCP's SO_LINGER, in seconds.
+func (s *socket) SetLinger(sec int) error {
+	l := syscall.Linger{Onoff: 1, Linger: int32(sec)}
+	if sec < 0 {
+		l = syscall.Linger{}
+	}
+	var failed error
+	if err := s.raw.Control(func(fd uintptr) {
+		failed = syscall.SetsockoptLinger(int(fd), syscall.SOL_SOCKET, syscall.SO_LINGER, &l)
+	}); err != nil {
+		return err
+	}
+	return os.NewSyscallError("setsockopt", failed)
+}
+
+// Raw is for who reads in place: see [ReadNow].
+func (s *socket) Raw() syscall.RawConn { return s.raw }
+
+// SetDeadline implements net.Conn.
+func (s *socket) SetDeadline(at time.Time) error {
+	if err := s.SetWriteDeadline(at); err != nil {
+		return err
+	}
+	return s.file.SetReadDeadline(at)
+}
+
+// SetReadDeadline implements net.Conn.
+func (s *socket) SetReadDeadline(at time.Time) error { return s.file.SetReadDeadline(at) }
+
+// SetWriteDeadline implements net.Conn.
+func (s *socket) SetWriteDeadline(at time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.writeBy = at; s.blocked {
+		return s.file.SetWriteDeadline(at)
+	}
+	return nil
+}
+
+// LocalAddr implements net.Conn.
+func (s *socket) LocalAddr() net.Addr { return s.address(syscall.Getsockname) }
+
+// RemoteAddr implements net.Conn.
+func (s *socket) RemoteAddr() net.Addr { return s.address(syscall.Getpeername) }
+
+func (s *socket) address(ask func(fd int) (syscall.Sockaddr, error)) net.Addr {
+	var at netip.AddrPort
+	_ = s.raw.Control(func(fd uintptr) {
+		switch sa, _ := ask(int(fd)); sa := sa.(type) {
+		case *syscall.SockaddrInet4:
+			at = netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+		case *syscall.SockaddrInet6:
+			at = netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), uint16(sa.Port))
+		}
+	})
+	return addr(s.network(), at)
+}
+
+func (s *socket) network() string {
+	if s.datagram {
+		return "udp"
+	}
+	return "tcp"
+}
+
+func addr(network string, at netip.AddrPort) net.Addr {
+	if network == "udp" {
+		return net.UDPAddrFromAddrPort(at)
+	}
+	return net.TCPAddrFromAddrPort(at)
+}
+
+func failed(op, network string, to netip.AddrPort, err error) error {
+	e := &net.OpError{Op: op, Net: network, Err: err}
+	if to.IsValid() {
+		e.Addr = addr(network, to)
+	}
+	return e
+}

@@ -1,0 +1,16 @@
+//go:build !linux || (!amd64 && !arm64)
+
+package link
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+)
+
+const ownSockets = false
+
+func dialSocket(context.Context, string, netip.AddrPort, netip.AddrPort) (net.Conn, error) {
+	return nil, errors.ErrUnsupported
+}
