@@ -2,12 +2,13 @@ package reports
 
 import (
 	"bytes"
-	"encoding/gob"
 	"encoding/json"
 	"math/rand/v2"
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/fxamacker/cbor/v2"
 
 	"github.com/myriad-iot/myriad/sim"
 )
@@ -160,7 +161,7 @@ func TestFoldGaps(t *testing.T) {
 func TestSnapshotSurvivesEncoding(t *testing.T) {
 	p := samplePlan(10, 10)
 	all := history(p, 3)
-	straight, viaJSON, viaGob := NewFold(p), NewFold(p), NewFold(p)
+	straight, viaJSON, viaCBOR := NewFold(p), NewFold(p), NewFold(p)
 	for i := range all {
 		var a, b Snapshot
 		text, err := json.Marshal(all[i])
@@ -170,21 +171,21 @@ func TestSnapshotSurvivesEncoding(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var buf bytes.Buffer
-		if err = gob.NewEncoder(&buf).Encode(all[i]); err == nil {
-			err = gob.NewDecoder(&buf).Decode(&b)
+		binary, err := cbor.Marshal(all[i])
+		if err == nil {
+			err = cbor.Unmarshal(binary, &b)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		for f, s := range map[*Fold]*Snapshot{straight: &all[i], viaJSON: &a, viaGob: &b} {
+		for f, s := range map[*Fold]*Snapshot{straight: &all[i], viaJSON: &a, viaCBOR: &b} {
 			if err := f.Add(s); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	want := view(t, straight)
-	if !bytes.Equal(view(t, viaJSON), want) || !bytes.Equal(view(t, viaGob), want) {
+	if !bytes.Equal(view(t, viaJSON), want) || !bytes.Equal(view(t, viaCBOR), want) {
 		t.Error("snapshots change on their way")
 	}
 }

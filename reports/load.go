@@ -11,12 +11,13 @@ import (
 // Load is what the devices of one fleet did at one endpoint. Adding up two of them gives the same in
 // any order.
 type Load struct {
-	Fleet    uint16 `json:"fleet"`
-	Endpoint uint16 `json:"endpoint"` // its number: see [sim.Endpoints.Number]; 0 is an address that the target does not name
-	Connects uint64 `json:"connects"` // connections that were established
-	Failures uint64 `json:"failures"` // calls, connections and messages that failed
-	Sent     uint64 `json:"sent"`     // messages that were first handed to the kernel
-	Acked    uint64 `json:"acked"`    // messages that were acknowledged
+	_        struct{} `cbor:",toarray"`
+	Fleet    uint16   `json:"fleet"`
+	Endpoint uint16   `json:"endpoint"` // its number: see [sim.Endpoints.Number]; 0 is an address that the target does not name
+	Connects uint64   `json:"connects"` // connections that were established
+	Failures uint64   `json:"failures"` // calls, connections and messages that failed
+	Sent     uint64   `json:"sent"`     // messages that were first handed to the kernel
+	Acked    uint64   `json:"acked"`    // messages that were acknowledged
 }
 
 func (l *Load) add(m *Load) {

@@ -7,12 +7,13 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// Snapshot is what one recorder observed since the snapshot before. It is plain data, for JSON or
-// gob alike.
+// Snapshot is what one recorder observed since the snapshot before. It is plain data, for JSON or CBOR;
+// CBOR leaves the fields' names out, so that who writes and who reads must be of the same version.
 type Snapshot struct {
-	Shard uint32 `json:"shard"`
-	Epoch uint32 `json:"epoch"` // a shard that starts over takes the next one
-	Seq   uint32 `json:"seq"`   // dense from 0 within the epoch
+	_     struct{} `cbor:",toarray"`
+	Shard uint32   `json:"shard"`
+	Epoch uint32   `json:"epoch"` // a shard that starts over takes the next one
+	Seq   uint32   `json:"seq"`   // dense from 0 within the epoch
 
 	Edges  []sim.Instant `json:"edges,omitempty"` // all that were marked so far, sorted
 	Cells  []byte        `json:"cells,omitempty"` // counts of samples and happenings
@@ -26,6 +27,7 @@ type Snapshot struct {
 
 // LinkChange is a device's session coming up or going down.
 type LinkChange struct {
+	_        struct{}    `cbor:",toarray"`
 	At       sim.Instant `json:"at_ns"`
 	Device   sim.Ordinal `json:"device"`
 	Fleet    uint16      `json:"fleet"`
@@ -35,6 +37,7 @@ type LinkChange struct {
 
 // GaugePoint is a fleet's present state at an instant.
 type GaugePoint struct {
+	_         struct{}    `cbor:",toarray"`
 	At        sim.Instant `json:"at_ns"`
 	Fleet     uint16      `json:"fleet"`
 	Connected int64       `json:"connected"`

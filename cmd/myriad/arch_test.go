@@ -48,7 +48,7 @@ var homes = map[string][]string{
 	"github.com/docker/":                          {"docker"},
 	"github.com/eclipse/paho.golang/":             {"sim/mqtt/specimen"},
 	"github.com/eclipse/paho.mqtt.golang":         {"sim/mqtt", "sim/mqtt/specimen"},
-	"github.com/fxamacker/cbor/":                  {"sim/payload"},
+	"github.com/fxamacker/cbor/":                  {"sim/payload", "sim/cluster"},
 	"github.com/goccy/go-yaml":                    {"scenarios/profiles"},
 	"github.com/gopacket/gopacket":                {"sim/wiretap"},
 	"github.com/invopop/jsonschema":               {"scenarios/profiles", "reports/render"},

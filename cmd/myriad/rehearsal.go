@@ -126,7 +126,7 @@ func (r *rehearsal) start(ctx context.Context, story *scenarios.Story) (_ *rehea
 	r.target = target.Describe()
 	r.nth++
 	s.at = endpoints
-	job := cluster.Job{Plan: plan, RunID: runID, Endpoints: endpoints, Shards: shards}
+	job := cluster.Job{Plan: plan, RunID: runID, Endpoints: endpoints, Shards: shards, Workers: workers}
 	return s, s.begin(ctx, r, &job, workers, started)
 }
 

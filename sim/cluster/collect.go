@@ -1,37 +1,46 @@
 package cluster
 
 import (
-	"bytes"
 	"context"
-	"encoding/gob"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/myriad-iot/myriad/reports"
 )
 
-// encode makes a snapshot's bytes, and decode reads them.
+// encode makes a snapshot's bytes. Several in a row are a CBOR sequence (RFC 8742).
 func encode(s *reports.Snapshot) ([]byte, error) {
-	var b bytes.Buffer
-	if err := gob.NewEncoder(&b).Encode(s); err != nil {
+	b, err := cbor.Marshal(s)
+	if err != nil {
 		return nil, fmt.Errorf("encode a snapshot: %w", err)
 	}
-	return b.Bytes(), nil
+	return b, nil
 }
 
-func decode(b []byte) (*reports.Snapshot, error) {
-	s := new(reports.Snapshot)
-	if err := gob.NewDecoder(bytes.NewReader(b)).Decode(s); err != nil {
-		return nil, fmt.Errorf("a damaged snapshot: %w", err)
+// decode reads the snapshots of a message.
+func decode(b []byte) ([]*reports.Snapshot, error) {
+	mode, err := cbor.DecOptions{MaxArrayElements: math.MaxInt32}.DecMode() // the message is the limit
+	if err != nil {
+		return nil, err
 	}
-	return s, nil
+	var list []*reports.Snapshot
+	for len(b) > 0 {
+		s := new(reports.Snapshot)
+		if b, err = mode.UnmarshalFirst(b, s); err != nil {
+			return nil, fmt.Errorf("a damaged snapshot: %w", err)
+		}
+		list = append(list, s)
+	}
+	return list, nil
 }
 
 // Sinks take what is in a run's stream, each from one goroutine. Those that are nil are not called. An
@@ -79,6 +88,9 @@ func (in *intake) take(subject string, data []byte) error {
 	if subject == subjectJob {
 		return nil
 	}
+	if subject == subjectSnap {
+		return in.snapshots(data)
+	}
 	shard, epoch, err := place(subject)
 	if err != nil {
 		return err
@@ -88,6 +100,18 @@ func (in *intake) take(subject string, data []byte) error {
 		return nil
 	}
 	return in.ofShard(shard, epoch, subject, data)
+}
+
+func (in *intake) snapshots(data []byte) error {
+	list, err := decode(data)
+	for _, s := range list {
+		if s.Epoch < in.fenced[int(s.Shard)] {
+			in.late++
+			continue
+		}
+		err = errors.Join(err, in.to.Snapshot(s))
+	}
+	return err
 }
 
 // place reads the shard and the epoch from the end of a subject.
@@ -108,15 +132,6 @@ func place(subject string) (shard int, epoch uint32, err error) {
 func (in *intake) ofShard(shard int, epoch uint32, subject string, data []byte) error {
 	of := fmt.Sprintf("%d.%d", shard, epoch)
 	switch {
-	case strings.HasPrefix(subject, prefixSnap):
-		s, err := decode(data)
-		if err != nil {
-			return err
-		}
-		if int(s.Shard) != shard || s.Epoch != epoch {
-			return fmt.Errorf("a snapshot of shard %d.%d came as one of %s", s.Shard, s.Epoch, of)
-		}
-		return in.to.Snapshot(s)
 	case strings.HasPrefix(subject, prefixAcct):
 		in.pieces[of]++
 		return in.to.Accounts(data)

@@ -319,7 +319,7 @@ func (c *Coordinator) Keep(kind string, v any) {
 // beside theirs.
 func (c *Coordinator) Ship(s *reports.Snapshot) {
 	if b, err := encode(s); err == nil {
-		_, _ = c.js.PublishAsync(subject(prefixSnap, int(s.Shard), s.Epoch), b)
+		_, _ = c.js.PublishAsync(subjectSnap, b)
 	}
 }
 

@@ -14,7 +14,7 @@
 //	                         worker's lease and holds the run's origin and the latest order.
 //	myriad.order   message   the order has changed: beat now
 //	myriad.clock   request   the coordinator's wall clock
-//	run.job, run.snap.<shard>.<epoch>, run.acct.<shard>.<epoch>   stream RUN, on disk
+//	run.job, run.snap, run.acct.<shard>.<epoch>   stream RUN, on disk
 //
 // The beat is heartbeat, lease and order in one exchange, because all three fail together. A worker
 // whose lease was not renewed for [Lease] stops its devices at once and ends (it fences itself): the

@@ -10,17 +10,20 @@ import (
 )
 
 // Protocol is the version of what is said on the bus: coordinator and workers must have the same.
-const Protocol = 2
+const Protocol = 3
 
 // Lease is how long a worker may go unheard before its devices count as gone, unless a [Job] says
 // otherwise. It is so long because a worker on a machine that is overloaded is late, which the lag of
 // its devices tells, and not gone; a local process that ends is noticed at once, by the one who started it.
 const Lease = 30 * time.Second
 
-const (
-	beatEvery = 100 * time.Millisecond
-	patience  = 2 * time.Second // for the answer to one request
-)
+const patience = 2 * time.Second // for the answer to one request
+
+// beatEvery is the time between the beats of a worker, unless an order wakes it: the coordinator hears 20 a
+// second of all workers, however many there are, but none less often than ten times within its lease.
+func beatEvery(j *Job) time.Duration {
+	return min(max(100*time.Millisecond, time.Duration(j.Workers)*50*time.Millisecond), j.lease()/10)
+}
 
 // Subjects.
 const (
@@ -31,7 +34,7 @@ const (
 	streamName   = "RUN"
 	streamAll    = "run.>"
 	subjectJob   = "run.job"
-	prefixSnap   = "run.snap."
+	subjectSnap  = "run.snap" // of any shards
 	prefixAcct   = "run.acct."
 	prefixDone   = "run.done." // a shard's last word
 	prefixKept   = "run.kept." // of the coordinator, for Salvage
@@ -64,6 +67,7 @@ type Job struct {
 	RunID     uint32        `json:"run_id"`
 	Endpoints sim.Endpoints `json:"endpoints"`
 	Shards    int           `json:"shards"`             // in all
+	Workers   int           `json:"workers"`            // that share them when the run begins
 	Lease     time.Duration `json:"lease_ns,omitempty"` // 0: Lease
 }
 

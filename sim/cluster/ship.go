@@ -24,15 +24,7 @@ type part struct {
 	crew     *fleet.Crew
 	recorder *reports.Recorder
 	accounts *reports.Accounts
-	shipped  uint32   // snapshots so far
-	unacked  []parcel // snapshots that the stream has not acknowledged, oldest first
-}
-
-// parcel is a snapshot under way.
-type parcel struct {
-	seq  uint32
-	data []byte
-	ack  jetstream.PubAckFuture
+	shipped  uint32 // snapshots so far
 }
 
 func newPart(job *Job, c claim) *part {
@@ -53,30 +45,65 @@ func (p *part) prepare(job *Job, w *Worker) error {
 }
 
 // shipper puts what the devices did into the run's stream. It is for one goroutine.
-type shipper struct{ js jetstream.JetStream }
+type shipper struct {
+	js      jetstream.JetStream
+	worker  string   // its name
+	parcels int      // so far
+	unacked []parcel // that the stream has not acknowledged, oldest first
+}
 
-// snapshot sends a snapshot of the shard, and again what was sent before and not acknowledged.
-func (s *shipper) snapshot(p *part, at sim.Instant) {
-	s.resend(p)
+// parcel is a message of snapshots under way.
+type parcel struct {
+	id   string
+	data []byte
+	ack  jetstream.PubAckFuture
+}
+
+// Snapshots share a message up to here: what the stream does for one costs more than what is in it.
+const fullParcel = 1 << 20
+
+// second sends a snapshot of each shard, and again what was sent before and not acknowledged.
+func (s *shipper) second(parts []*part, at sim.Instant) {
+	s.resend()
+	var data []byte
+	for _, p := range parts {
+		snapshot, err := p.snapshot(at)
+		if err != nil {
+			continue // the gap in the numbers says so: the run is invalid
+		}
+		if len(data) > 0 && len(data)+len(snapshot) > fullParcel {
+			s.dispatch(data)
+			data = nil
+		}
+		data = append(data, snapshot...)
+	}
+	if len(data) > 0 {
+		s.dispatch(data)
+	}
+}
+
+// snapshot is what the shard did since the last one.
+func (p *part) snapshot(at sim.Instant) ([]byte, error) {
 	state := p.crew.State()
 	for i := range state.Fleets {
 		p.recorder.Gauge(i, at, state.Fleets[i].Connected, state.Fleets[i].Backlog)
 	}
 	snap := p.recorder.Snapshot()
 	p.shipped = snap.Seq + 1
-	data, err := encode(&snap)
-	if err != nil {
-		return // the gap in the numbers says so: the run is invalid
-	}
-	parcel := parcel{seq: snap.Seq, data: data}
-	s.send(p, &parcel)
-	p.unacked = append(p.unacked, parcel)
+	return encode(&snap)
 }
 
-func (s *shipper) send(p *part, l *parcel) {
-	m := nats.NewMsg(subject(prefixSnap, p.shard, p.epoch))
+func (s *shipper) dispatch(data []byte) {
+	l := parcel{id: fmt.Sprintf("%s.%d", s.worker, s.parcels), data: data}
+	s.parcels++
+	s.send(&l)
+	s.unacked = append(s.unacked, l)
+}
+
+func (s *shipper) send(l *parcel) {
+	m := nats.NewMsg(subjectSnap)
 	m.Data = l.data
-	m.Header.Set(nats.MsgIdHdr, fmt.Sprintf("%d.%d.%d", p.shard, p.epoch, l.seq))
+	m.Header.Set(nats.MsgIdHdr, l.id)
 	l.ack = nil
 	if ack, err := s.js.PublishMsgAsync(m); err == nil {
 		l.ack = ack
@@ -84,39 +111,49 @@ func (s *shipper) send(p *part, l *parcel) {
 }
 
 // resend forgets what was acknowledged and sends again what failed.
-func (s *shipper) resend(p *part) {
-	kept := p.unacked[:0]
-	for _, l := range p.unacked {
+func (s *shipper) resend() {
+	kept := s.unacked[:0]
+	for _, l := range s.unacked {
 		if l.ack == nil {
-			s.send(p, &l)
+			s.send(&l)
 		} else {
 			select {
 			case <-l.ack.Ok():
 				continue
 			case <-l.ack.Err():
-				s.send(p, &l)
+				s.send(&l)
 			default:
 			}
 		}
 		kept = append(kept, l)
 	}
-	clear(p.unacked[len(kept):])
-	p.unacked = kept
+	clear(s.unacked[len(kept):])
+	s.unacked = kept
 }
 
-// last ships what is left of a shard whose devices have gone, and returns when all of it is on disk.
-func (s *shipper) last(ctx context.Context, p *part) error {
-	s.snapshot(p, time.Since(p.crew.T0))
+// last ships what is left of shards whose devices have gone, and returns when all of it is on disk.
+func (s *shipper) last(ctx context.Context, parts []*part, at sim.Instant) error {
+	s.second(parts, at)
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
-	for len(p.unacked) > 0 {
+	for len(s.unacked) > 0 {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		s.resend(p)
+		s.resend()
 	}
+	for _, p := range parts {
+		if err := s.close(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close ships the accounts of a shard, and its last word.
+func (s *shipper) close(ctx context.Context, p *part) error {
 	n := 0
 	err := p.accounts.Pack(func(piece []byte) error {
 		id := fmt.Sprintf("%d.%d.accounts.%d", p.shard, p.epoch, n)

@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -45,8 +46,8 @@ func TestIntake(t *testing.T) {
 	}
 	p := testPlan()
 	snaps, next := snapshots(t, p, 3, 0, 4), snapshots(t, p, 3, 1, 2)
-	snap := func(i int) message { return message{prefixSnap + "3.0", snaps[i]} }
-	then := func(i int) message { return message{prefixSnap + "3.1", next[i]} }
+	snap := func(i int) message { return message{subjectSnap, snaps[i]} }
+	then := func(i int) message { return message{subjectSnap, next[i]} }
 	ended := message{prefixDone + "3.1", marshal(closing{Shard: 3, Epoch: 1, Snapshots: 2})}
 	done := message{prefixDone + "3.0", marshal(closing{Shard: 3, Snapshots: 4})}
 	twice := message{subjectFence, marshal(fence{Epochs: map[int]uint32{3: 2}})}
@@ -70,11 +71,12 @@ func TestIntake(t *testing.T) {
 		{"taken over, and the one that was lost wakes up", []message{snap(0), fenced, then(0), snap(1), then(1), done, ended}, 3, "[]", 2, false},
 		{"taken over, and that one is lost too", []message{snap(0), fenced, then(0), twice, then(1), ended}, 2, "[]", 2, false},
 		{"taken over, and one is missing", []message{snap(0), fenced, then(1), ended}, 2, "[{3 1 0 0}]", 0, false},
-		{"of another epoch", []message{{prefixSnap + "3.1", snaps[0]}}, 0, "[]", 0, true},
+		{"in one message", []message{{subjectSnap, slices.Concat(snaps...)}, done}, 4, "[]", 0, false},
+		{"in one message, and some are late", []message{fenced, {subjectSnap, slices.Concat(snaps[0], next[0], snaps[1], next[1])}, ended}, 2, "[]", 2, false},
 		{"accounts lost", []message{snap(0), {prefixDone + "3.0", marshal(closing{Shard: 3, Snapshots: 1, Pieces: 2})}}, 1, "[]", 0, true},
-		{"of another shard", []message{{prefixSnap + "2.0", snaps[0]}}, 0, "[]", 0, true},
-		{"damaged", []message{{prefixSnap + "3.0", snaps[0][:20]}}, 0, "[]", 0, true},
-		{"of no shard", []message{{prefixSnap + "x.0", snaps[0]}, {prefixSnap + "3", snaps[0]}}, 0, "[]", 0, true},
+		{"damaged", []message{{subjectSnap, snaps[0][:20]}}, 0, "[]", 0, true},
+		{"the second one damaged", []message{{subjectSnap, slices.Concat(snaps[0], snaps[1][:20])}}, 0, "[]", 0, true},
+		{"of no shard", []message{{prefixDone + "x.0", nil}, {prefixDone + "3", nil}}, 0, "[]", 0, true},
 	}
 	for _, c := range cases {
 		f := reports.NewFold(p)
@@ -97,7 +99,7 @@ func TestIntake(t *testing.T) {
 func FuzzIntake(f *testing.F) {
 	p := testPlan()
 	for _, b := range snapshots(f, p, 0, 0, 2) {
-		f.Add(prefixSnap+"0.0", b)
+		f.Add(subjectSnap, b)
 	}
 	f.Add(prefixDone+"0.0", []byte(`{"snapshots":3}`))
 	f.Add(subjectFence, []byte(`{"epochs":{"0":1,"-1":4294967295}}`))

@@ -80,7 +80,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("bus: %w", err)
 	}
-	w.ship = &shipper{js: js}
+	w.ship = &shipper{js: js, worker: w.Self.Worker}
 	return w.carry(ctx, job)
 }
 
@@ -171,11 +171,9 @@ func (w *Worker) live(ctx context.Context, job *Job, begin <-chan time.Time) err
 	if w.leased.Lapsed() {
 		return &FencedError{"its lease was over"}
 	}
-	for _, p := range w.carried() {
-		if err := w.ship.last(ctx, p); err != nil {
-			w.tell(ctx, err)
-			return err
-		}
+	if err := w.ship.last(ctx, w.carried(), time.Since(t0)); err != nil {
+		w.tell(ctx, err)
+		return err
 	}
 	w.mu.Lock()
 	w.gone = true
@@ -194,9 +192,7 @@ func (w *Worker) seconds(t0 time.Time, done <-chan struct{}) {
 		case <-timer.C:
 		}
 		timer.Reset(time.Second - time.Since(t0)%time.Second)
-		for _, p := range w.carried() {
-			w.ship.snapshot(p, time.Since(t0))
-		}
+		w.ship.second(w.carried(), time.Since(t0))
 	}
 }
 
@@ -219,7 +215,7 @@ type orders struct {
 // lease runs out.
 func (w *Worker) beats(ctx context.Context, end context.CancelCauseFunc, o *orders) {
 	heard := time.Now()
-	ticker := time.NewTicker(beatEvery)
+	ticker := time.NewTicker(beatEvery(o.job))
 	defer ticker.Stop()
 	for {
 		// Before anything else: a process that was stopped finds out here that it is too late.
