@@ -30,6 +30,7 @@ func scriptParams(t *testing.T, dir string) testscript.Params {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("CI", "true") // plain lines
 			e.Setenv("PORT", strconv.Itoa(freePort(t)))
+			e.Setenv("PORT2", strconv.Itoa(freePort(t)))
 			return nil
 		},
 		Condition: func(name string) (bool, error) {
