@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/coap"
@@ -24,6 +25,9 @@ type switchboard struct {
 	authority *identity.Authority
 	sources   []netip.Prefix // that the user gave
 	first     []uint64       // number of each fleet's first device in the plan
+
+	mu   sync.Mutex
+	from map[string]link.Sources // by endpoint
 }
 
 // switchboards returns what makes the dialers of any plan's fleets, from the given source addresses.
@@ -34,7 +38,9 @@ func switchboards(sources []netip.Prefix) func(*sim.Plan, sim.Endpoints) func(*s
 }
 
 func newSwitchboard(p *sim.Plan, sources []netip.Prefix) *switchboard {
-	s := &switchboard{plan: p, authority: &identity.Authority{Seed: p.Seed}, sources: sources}
+	s := &switchboard{
+		plan: p, authority: &identity.Authority{Seed: p.Seed}, sources: sources, from: make(map[string]link.Sources),
+	}
 	n := uint64(0)
 	for i := range p.Fleets {
 		s.first = append(s.first, n)
@@ -48,8 +54,18 @@ func (s *switchboard) place(c *sim.Caller) {
 	if c.Source.IsValid() {
 		return
 	}
-	from := link.SourcesFor(c.Endpoint, uint64(s.plan.Devices()), s.sources)
-	c.Source = from.Of(s.first[c.Fleet]+uint64(c.Ordinal), c.Attempt)
+	c.Source = s.sourcesFor(c.Endpoint).Of(s.first[c.Fleet]+uint64(c.Ordinal), c.Attempt)
+}
+
+func (s *switchboard) sourcesFor(endpoint string) link.Sources {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	from, known := s.from[endpoint]
+	if !known {
+		from = link.SourcesFor(endpoint, uint64(s.plan.Devices()), s.sources)
+		s.from[endpoint] = from
+	}
+	return from
 }
 
 // dialer makes the dialer of a fleet's data binding.

@@ -15,7 +15,15 @@ import (
 const (
 	tight = 10
 	loose = 100
+
+	// What a connecting fleet throws away is small (two kilobytes a device) beside what a collection costs it:
+	// the workers of a fleet grow alike and collect at the same moment, and a machine that is busy is late then.
+	// So there is this much room, in bytes, which a full worker does not fill while it connects.
+	room = 160 << 20
 )
+
+// loosened is the percentage while the process allocates, with so many bytes live.
+func loosened(live uint64) int { return max(loose, int(room*100/max(live, 4<<20))) }
 
 // collectByLoad gives the heap room while the process allocates, and takes it back afterwards, until
 // ctx ends. GOGC in the environment overrules it.
@@ -23,13 +31,15 @@ func collectByLoad(ctx context.Context) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	heap := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
+	heap := []metrics.Sample{
+		{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/objects:bytes"},
+	}
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
-	percent := loose // nearly everything begins with a ramp
-	debug.SetGCPercent(percent)
 	metrics.Read(heap)
 	last, calm := heap[0].Value.Uint64(), 0
+	percent := loosened(0) // nearly everything begins with a ramp
+	debug.SetGCPercent(percent)
 	for {
 		select {
 		case <-ctx.Done():
@@ -37,20 +47,23 @@ func collectByLoad(ctx context.Context) {
 		case <-ticker.C:
 		}
 		metrics.Read(heap)
-		now := heap[0].Value.Uint64()
-		if now-last > heap[1].Value.Uint64()*tight/100/4 { // the tight room would be full within four seconds
+		now, live := heap[0].Value.Uint64(), heap[1].Value.Uint64()
+		if live == 0 { // before the first collection nobody has counted
+			live = heap[2].Value.Uint64()
+		}
+		if now-last > live*tight/100/4 { // the tight room would be full within four seconds
 			calm = 0
 		} else {
 			calm++
 		}
 		last = now
 		switch {
-		case percent == loose && calm == 3:
+		case percent != tight && calm == 3:
 			percent = tight
 			debug.SetGCPercent(percent)
 			debug.FreeOSMemory()
 		case percent == tight && calm == 0:
-			percent = loose
+			percent = loosened(live)
 			debug.SetGCPercent(percent)
 		}
 	}

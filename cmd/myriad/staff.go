@@ -158,6 +158,7 @@ type crew struct {
 	*cluster.Coordinator
 	children []*child.Process
 	reaping  sync.WaitGroup
+	threads  int // of this process before it left cores to the workers
 
 	stillborn context.CancelCauseFunc // ends the muster
 }
@@ -176,13 +177,16 @@ func (s *staffing) muster(ctx context.Context, dir string, job *cluster.Job, wor
 	}
 	mustered, stillborn := context.WithCancelCause(ctx)
 	defer stillborn(nil)
-	w := &crew{Coordinator: co, stillborn: stillborn}
+	w := &crew{Coordinator: co, stillborn: stillborn, threads: runtime.GOMAXPROCS(0)}
 	if s.expect > 0 {
 		place := co.Place()
 		s.invite(&place)
 	}
 	local := workers - s.expect
-	told := order{Place: co.Place(), Sources: s.prefixes, Threads: max(1, runtime.GOMAXPROCS(0)/max(1, local))}
+	told := order{Place: co.Place(), Sources: s.prefixes, Threads: max(1, w.threads/max(1, local))}
+	if local >= w.threads && os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(max(1, w.threads/2))
+	}
 	told.SameClock = true
 	input, err := json.Marshal(told)
 	if err == nil {
@@ -259,6 +263,9 @@ func (w *crew) dismiss() {
 	}
 	w.reaping.Wait()
 	w.Close()
+	if w.threads != runtime.GOMAXPROCS(0) {
+		runtime.GOMAXPROCS(w.threads)
+	}
 }
 
 // busDir is where a story's stream is kept while it runs.

@@ -33,6 +33,12 @@ func (s *socket) SetLinger(sec int) error {
 	return os.NewSyscallError("setsockopt", failed)
 }
 
+// QuickAck lets the kernel acknowledge at once what was read (TCP_QUICKACK): for a reader that will not
+// answer soon, and whose peer, with Nagle's algorithm on, sends no more before that.
+func (s *socket) QuickAck() error { return s.raw.Control(quickAck) }
+
+func quickAck(fd uintptr) { _ = option(fd, syscall.IPPROTO_TCP, syscall.TCP_QUICKACK, 1) }
+
 // Raw is for who reads in place: see [ReadNow].
 func (s *socket) Raw() syscall.RawConn { return s.raw }
 

@@ -19,10 +19,20 @@ type listening struct {
 	s    *Subscriber
 	c    *conversation
 	in   *bufio.Reader // reads ahead of c.in
+	tcp  quickAcker    // nil if PUBACKs must not linger
 	acks []byte        // PUBACKs that have not left
+	most int           // bytes of acks there ever were before some left
+	by   time.Time     // when the first of acks must leave
 	ping bool          // no PINGRESP yet
 	till time.Time     // for PINGRESP
 }
+
+// quickAcker is a TCP connection that is acknowledged without being answered. A broker that does not turn
+// Nagle's algorithm off, as Mosquitto does not, holds a message back until the one before is.
+type quickAcker interface{ QuickAck() error }
+
+// linger is how long a PUBACK may wait for others.
+const linger = 10 * time.Millisecond
 
 // readAhead is a connection whose reads are buffered.
 type readAhead struct {
@@ -49,6 +59,7 @@ func (s *Subscriber) listen(ctx context.Context, granted bool) (up bool, err err
 			return nil, err
 		}
 		l.in = bufio.NewReaderSize(conn, wireRead)
+		l.tcp, _ = conn.(quickAcker)
 		return readAhead{conn, l.in}, nil
 	}
 	conv, facts, outcome := d.Dial(ctx, &sim.Caller{ID: s.ClientID, Endpoint: s.Endpoint})
@@ -57,6 +68,7 @@ func (s *Subscriber) listen(ctx context.Context, granted bool) (up bool, err err
 	}
 	l.c = conv.(*conversation)
 	defer l.c.Close(false)
+	defer l.acknowledge()
 	defer context.AfterFunc(ctx, l.c.Interrupt)()
 	if !facts.SessionPresent || !granted {
 		if err := l.subscribe(ctx); err != nil {
@@ -144,6 +156,24 @@ func (l *listening) next(ctx context.Context, by time.Time) (kind byte, body []b
 	}
 }
 
+// settled sends PUBACKs, unless they may wait for others with which they share a write: for linger, and
+// as long as they are no more than half of what this broker was seen to have under way unacknowledged.
+// One with a full window never waits for them, so that the wait is no latency; one whose window is a
+// single message is answered at once.
+func (l *listening) settled(now time.Time) {
+	l.most = max(l.most, len(l.acks))
+	if l.tcp == nil || 2*len(l.acks) > l.most || !now.Before(l.by) || l.tcp.QuickAck() != nil {
+		l.acknowledge()
+	}
+}
+
+func (l *listening) acknowledge() {
+	if len(l.acks) > 0 {
+		l.c.send(l.acks)
+		l.acks = l.acks[:0]
+	}
+}
+
 // fill reads on. What was acknowledged leaves before it may have to wait for the broker: the
 // PUBACKs of all that came in one read go in one write.
 func (l *listening) fill(ctx context.Context, by time.Time) error {
@@ -151,8 +181,7 @@ func (l *listening) fill(ctx context.Context, by time.Time) error {
 		return l.c.in.fill(l.c.conn)
 	}
 	if len(l.acks) > 0 {
-		l.c.send(l.acks)
-		l.acks = l.acks[:0]
+		l.settled(time.Now())
 	}
 	if l.c.down != sim.OK {
 		return errors.New(l.c.down.String())
@@ -163,6 +192,9 @@ func (l *listening) fill(ctx context.Context, by time.Time) error {
 	}
 	if !by.IsZero() && by.Before(until) {
 		until = by
+	}
+	if len(l.acks) > 0 && l.by.Before(until) {
+		until = l.by
 	}
 	// The deadline comes before the look at ctx, and the interrupt's the other way round: one of
 	// the two sees the other.
@@ -176,7 +208,10 @@ func (l *listening) fill(ctx context.Context, by time.Time) error {
 	if !isTimeout(err) || ctx.Err() != nil || !by.IsZero() && !time.Now().Before(by) {
 		return err
 	}
-	if l.ping {
+	switch {
+	case len(l.acks) > 0: // the next fill sends them
+		return nil
+	case l.ping:
 		return errors.New("no pingresp")
 	}
 	l.ping, l.till = true, time.Now().Add(subscriberPingTimeout)
@@ -202,8 +237,12 @@ func (l *listening) deliver(head *packets.FixedHeader, body []byte) error {
 		}
 		id, rest = rest[:2], rest[2:]
 	}
-	l.s.OnMessage(topic, rest, time.Now(), head.Dup)
+	at := time.Now()
+	l.s.OnMessage(topic, rest, at, head.Dup)
 	if id != nil {
+		if len(l.acks) == 0 {
+			l.by = at.Add(linger)
+		}
 		l.acks = append(l.acks, packets.Puback<<4, 2, id[0], id[1])
 	}
 	return nil

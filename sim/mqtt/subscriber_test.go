@@ -16,6 +16,11 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
+// quick is a connection on which PUBACKs may linger.
+type quick struct{ net.Conn }
+
+func (quick) QuickAck() error { return nil }
+
 // farEnd runs a subscriber against one script per connection; a dial beyond them is refused. It
 // returns what Run returned and what the callbacks told, each line with its instant.
 func farEnd(t *testing.T, s *Subscriber, life time.Duration, scripts ...func(p *peer)) (told []string, err error) {
@@ -33,7 +38,7 @@ func farEnd(t *testing.T, s *Subscriber, life time.Duration, scripts ...func(p *
 			defer theirs.Close()
 			script(newPeer(t, theirs, 4))
 		})
-		return ours, nil
+		return quick{ours}, nil
 	}
 	var mu sync.Mutex
 	// Rounded, because PUBACKs may linger for a millisecond.
@@ -290,6 +295,68 @@ func TestWireClose(t *testing.T) {
 		wg.Wait()
 		if took := time.Since(began); took != closeTimeout {
 			t.Errorf("took %v", took)
+		}
+	})
+}
+
+// PUBACKs share writes, but never hold up a broker that waits for them: how many it may have under way
+// is not known, only how many it has had.
+func TestAcknowledgementsLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const life = 5 * time.Second
+		t0 := time.Now()
+		told, err := farEnd(t, &Subscriber{}, life, func(p *peer) {
+			p.welcome(false, true)
+			p.grant(1, 1)
+			id := uint16(0)
+			publish := func(n int) { // in one write
+				var batch []byte
+				for range n {
+					id++
+					batch = append(batch, encoded(4, packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: 1},
+						PacketID: id, TopicName: "a/x", Payload: []byte("m")})...)
+				}
+				p.write(batch...)
+			}
+			acked := uint16(0)
+			answered := func(n int, after time.Duration) {
+				t.Helper()
+				began := time.Now()
+				for range n {
+					acked++
+					if pk := p.expect(packets.Puback); pk.PacketID != acked {
+						t.Errorf("PUBACK %d, want %d", pk.PacketID, acked)
+					}
+				}
+				if took := time.Since(began); took != after {
+					t.Errorf("%d acknowledged after %v, want %v", acked, took, after)
+				}
+			}
+			for range 3 { // a window of one
+				publish(1)
+				answered(1, 0)
+			}
+			publish(4)
+			answered(4, 0)
+			publish(1)
+			answered(1, linger)
+			publish(1)
+			time.Sleep(linger / 2)
+			publish(1)
+			answered(2, linger/2)
+			publish(2)
+			publish(1)
+			answered(3, 0)
+			time.Sleep(life - time.Since(t0) - linger/2)
+			publish(1)
+			answered(1, linger/2) // before it goes
+			p.expect(packets.Disconnect)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if len(told) != 1+3+4+1+2+3+1 {
+			t.Errorf("told %q", told)
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 )
 
 const (
-	gatherFor = 2 * time.Millisecond  // how long the child keeps a sighting so that others join it
+	gatherFor = 20 * time.Millisecond // how long the child keeps a sighting, which has its instant, so that others join it
 	stirEvery = 10 * time.Millisecond // how often it tells that something came that is no sighting
 )
 
@@ -49,6 +50,11 @@ func watch(stdin *bufio.Reader, stdout, pipe io.Writer) error {
 		if len(o.Fleets[i].Bindings) != 1 || o.Fleets[i].Bindings[0].Role != sim.RoleData {
 			return fmt.Errorf("probe: read what to watch: fleet %d has no data binding", i)
 		}
+	}
+	// A subscription is one goroutine. Beside it the devices and the broker want cores, and on a core less the
+	// runtime wakes no second thread to look for work whenever a message comes: an eighth of the child's CPU.
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(max(1, min(runtime.GOMAXPROCS(0)/2, len(o.Endpoints[Way(o.Endpoints)]))))
 	}
 	ctx, cancel := child.Lifetime(stdin)
 	defer cancel()

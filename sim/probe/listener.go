@@ -15,6 +15,7 @@ const recentSize = 65_536
 type listener struct {
 	probe    *Probe
 	index    int
+	of       int // endpoints
 	endpoint string
 
 	wasUp  bool
@@ -31,7 +32,7 @@ func (l *listener) message(_, payload []byte, at time.Time, dup bool) {
 	switch {
 	case !ok:
 		kind = &p.stats.Unstamped
-	case !p.ours(s, l.index, len(p.Endpoints[Way(p.Endpoints)])):
+	case !p.ours(s, l.index, l.of):
 		kind = &p.stats.Foreign
 	case dup && l.recent.again(key{s.Fleet, s.Device, s.Seq}):
 		kind = &p.stats.Redelivered

@@ -125,9 +125,11 @@ func TestOperatorRoundTrips(t *testing.T) {
 	if got.Duplicated != 1 {
 		t.Errorf("%d answers came twice, want 1", got.Duplicated)
 	}
+	mu.Lock()
 	if len(topics) != 30 {
 		t.Errorf("%d devices were told, want 30", len(topics))
 	}
+	mu.Unlock()
 	sent, due := 0, map[sim.Instant]bool{}
 	for _, s := range rec.list() {
 		if s.Unanswered {

@@ -90,7 +90,7 @@ func (p *Probe) Run(ctx context.Context) error {
 	errs := make([]error, len(endpoints))
 	var wg sync.WaitGroup
 	for i, endpoint := range endpoints {
-		l := &listener{probe: p, index: i, endpoint: endpoint}
+		l := &listener{probe: p, index: i, of: len(endpoints), endpoint: endpoint}
 		s := mqtt.Subscriber{
 			Endpoint: endpoint,
 			// 23 characters for the first ten: as many as every broker must take (MQTT-3.1.3-5).

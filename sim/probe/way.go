@@ -13,7 +13,7 @@ import (
 // noFleet is the number of a fleet that no plan has: probes show certificates of it.
 const noFleet = 0xFFFF
 
-// dialling connects for a caller, as link.Dialer.Dial does; nil is TCP.
+// dialling connects for a caller, as link.Dialer.Dial does.
 type dialling func(context.Context, *sim.Caller) (net.Conn, error)
 
 // Way is the MQTT scheme that a probe listens by: the plain one if there is such an endpoint, for it
@@ -30,9 +30,6 @@ func Way(at sim.Endpoints) sim.Scheme {
 // dialer connects over a scheme as the plan's first fleet does that speaks it: with the same roots
 // and server name, and with a certificate if that has one.
 func dialer(p *sim.Plan, scheme sim.Scheme) (dialling, error) {
-	if scheme.Transport() == sim.TransportPlain {
-		return nil, nil
-	}
 	b := sim.Binding{Channel: scheme.Channel(), Transport: scheme.Transport()}
 	for i := range p.Fleets {
 		if f := p.Fleets[i].Data(); f.Scheme() == scheme {
@@ -48,11 +45,8 @@ func dialer(p *sim.Plan, scheme sim.Scheme) (dialling, error) {
 	return l.Dial, nil
 }
 
-// as binds a dialling to the n-th probe, id; nil stays nil.
+// as binds a dialling to the n-th probe, id.
 func as(dial dialling, id string, n int) func(context.Context, string) (net.Conn, error) {
-	if dial == nil {
-		return nil
-	}
 	return func(ctx context.Context, endpoint string) (net.Conn, error) {
 		return dial(ctx, &sim.Caller{ID: id, Fleet: noFleet, Ordinal: sim.Ordinal(n), Endpoint: endpoint})
 	}
