@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // The test binary is also the child.
@@ -149,11 +151,14 @@ func TestTerminateKills(t *testing.T) {
 	}
 }
 
-// A child has a process group of its own: ^C is not for it.
-func TestProcessGroup(t *testing.T) {
+// A child has a session of its own: ^C is not for it, and its part of the cores is its own.
+func TestSession(t *testing.T) {
 	p := start(t, Command{Args: args("deaf")})
 	<-p.Ready()
 	if group, err := syscall.Getpgid(p.Pid()); err != nil || group != p.Pid() {
 		t.Errorf("process %d is in group %d, %v", p.Pid(), group, err)
+	}
+	if session, err := unix.Getsid(p.Pid()); err != nil || session != p.Pid() {
+		t.Errorf("process %d is in session %d, %v", p.Pid(), session, err)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-func dieWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+func dieWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 
 func widen(*os.File, int) {}
 
