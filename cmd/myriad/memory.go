@@ -22,7 +22,7 @@ const (
 	room = 160 << 20
 )
 
-// loosened is the percentage while the process allocates, with so many bytes live.
+// loosened is the percentage while the process allocates, of so many bytes that the last collection left.
 func loosened(live uint64) int { return max(loose, int(room*100/max(live, 4<<20))) }
 
 // collectByLoad gives the heap room while the process allocates, and takes it back afterwards, until
@@ -32,7 +32,7 @@ func collectByLoad(ctx context.Context) {
 		return
 	}
 	heap := []metrics.Sample{
-		{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/gc/heap/allocs:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"},
 	}
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -47,11 +47,8 @@ func collectByLoad(ctx context.Context) {
 		case <-ticker.C:
 		}
 		metrics.Read(heap)
-		now, live := heap[0].Value.Uint64(), heap[1].Value.Uint64()
-		if live == 0 { // before the first collection nobody has counted
-			live = heap[2].Value.Uint64()
-		}
-		if now-last > live*tight/100/4 { // the tight room would be full within four seconds
+		now, there, live := heap[0].Value.Uint64(), heap[1].Value.Uint64(), heap[2].Value.Uint64()
+		if now-last > there*tight/100/10 { // the tight room would be full within ten seconds
 			calm = 0
 		} else {
 			calm++
@@ -62,7 +59,7 @@ func collectByLoad(ctx context.Context) {
 			percent = tight
 			debug.SetGCPercent(percent)
 			debug.FreeOSMemory()
-		case percent == tight && calm == 0:
+		case (calm == 0 || percent != tight) && percent != loosened(live): // a collection has counted anew
 			percent = loosened(live)
 			debug.SetGCPercent(percent)
 		}

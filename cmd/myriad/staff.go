@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -184,15 +185,20 @@ func (s *staffing) muster(ctx context.Context, dir string, job *cluster.Job, wor
 	}
 	local := workers - s.expect
 	told := order{Place: co.Place(), Sources: s.prefixes, Threads: max(1, w.threads/max(1, local))}
-	if local >= w.threads && os.Getenv("GOMAXPROCS") == "" {
+	crowded := local >= w.threads
+	if crowded && os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(max(1, w.threads/2))
 	}
 	told.SameClock = true
 	input, err := json.Marshal(told)
 	if err == nil {
+		// Brokers that run as daemons have sessions of their own. In their parent's, six workers had a seventh of
+		// two cores beside six of them, and a lag of a second where apart they have a tenth. Embedded ones are in
+		// this session, where one worker gets its due.
+		apart := crowded && !embeds(job.Plan)
 		for range local {
 			var p *child.Process
-			if p, err = child.Start(child.Command{Args: command, Input: input}); err != nil {
+			if p, err = child.Start(child.Command{Args: command, Input: input, Apart: apart}); err != nil {
 				break
 			}
 			w.children = append(w.children, p)
@@ -212,6 +218,11 @@ func (s *staffing) muster(ctx context.Context, dir string, job *cluster.Job, wor
 		return nil, fmt.Errorf("muster the workers: %w", err)
 	}
 	return w, nil
+}
+
+// embeds reports whether the embedded target serves a fleet of p.
+func embeds(p *sim.Plan) bool {
+	return slices.ContainsFunc(p.Fleets, func(f sim.Fleet) bool { return p.Target.EmbeddedServes(f.Data().Channel) })
 }
 
 // invite tells how workers join from elsewhere.

@@ -151,14 +151,24 @@ func TestTerminateKills(t *testing.T) {
 	}
 }
 
-// A child has a session of its own: ^C is not for it, and its part of the cores is its own.
-func TestSession(t *testing.T) {
-	p := start(t, Command{Args: args("deaf")})
-	<-p.Ready()
-	if group, err := syscall.Getpgid(p.Pid()); err != nil || group != p.Pid() {
-		t.Errorf("process %d is in group %d, %v", p.Pid(), group, err)
+// A child has a process group of its own: ^C is not for it. If it shall be apart it has a session, too.
+func TestProcessGroup(t *testing.T) {
+	ours, err := unix.Getsid(0)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if session, err := unix.Getsid(p.Pid()); err != nil || session != p.Pid() {
-		t.Errorf("process %d is in session %d, %v", p.Pid(), session, err)
+	for _, apart := range []bool{false, true} {
+		p := start(t, Command{Args: args("deaf"), Apart: apart})
+		<-p.Ready()
+		if group, err := syscall.Getpgid(p.Pid()); err != nil || group != p.Pid() {
+			t.Errorf("process %d is in group %d, %v", p.Pid(), group, err)
+		}
+		want := ours
+		if apart {
+			want = p.Pid()
+		}
+		if session, err := unix.Getsid(p.Pid()); err != nil || session != want {
+			t.Errorf("process %d is in session %d, %v, want %d", p.Pid(), session, err, want)
+		}
 	}
 }

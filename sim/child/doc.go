@@ -8,7 +8,7 @@
 //   - standard error: what went wrong; its end becomes part of errors;
 //   - descriptor 3: what the child reports, if the parent reads it.
 //
-// A child leads a session of its own, so that ^C reaches the parent alone, and nothing is left
+// A child leads a process group of its own, so that ^C reaches the parent alone, and nothing is left
 // behind when the parent dies, however it dies.
 //
 // Ownership. A Process owns one goroutine, plus those that serve the child's pipes, from [Start] until

@@ -31,6 +31,10 @@ type Command struct {
 	Args  []string
 	Input []byte                // the line for its standard input, without the line's end; nil: none
 	Read  func(io.Reader) error // reads what it writes to descriptor 3 until that ends; nil: there is none
+
+	// Apart gives the child a session of its own, as a daemon has, instead of a process group: the kernel
+	// shares cores out by session before it shares a session's part out by process (autogroup, sched(7)).
+	Apart bool
 }
 
 // Process is a child that was started. Its methods may be called from any goroutine.
@@ -66,7 +70,7 @@ func (p *Process) run(c Command, started chan<- error) {
 	p.cmd = exec.Command(c.Args[0], c.Args[1:]...)
 	p.cmd.Stdout = &firstLine{ready: p.ready}
 	p.cmd.Stderr = &p.stderr
-	p.cmd.SysProcAttr = dieWithParent()
+	p.cmd.SysProcAttr = dieWithParent(c.Apart)
 	p.cmd.WaitDelay = time.Second // should somebody else have inherited its output
 	pipe, err := p.start(c.Read != nil)
 	started <- err

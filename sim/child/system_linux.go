@@ -9,12 +9,8 @@ import (
 
 // dieWithParent makes the kernel kill the child when the thread that started it ends, also while
 // the child is stopped and cannot see the end of its standard input.
-//
-// The child has a session of its own, as a daemon has: the kernel shares its cores out by session before
-// it shares a session's part out by process (autogroup, sched(7)), and workers that were all of their
-// parent's session had, on two cores with six of somebody's brokers, a seventh of them when all were busy.
-func dieWithParent() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+func dieWithParent(apart bool) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: !apart, Setsid: apart, Pdeathsig: syscall.SIGKILL}
 }
 
 // widen asks for a pipe of n bytes.

@@ -7,7 +7,9 @@ import (
 	"syscall"
 )
 
-func dieWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+func dieWithParent(apart bool) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: !apart, Setsid: apart}
+}
 
 func widen(*os.File, int) {}
 
