@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -156,11 +157,16 @@ func (c *Coordinator) open(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the bus. Workers that are still there fence themselves.
+// Close ends the bus. Workers that have said goodbye have a second or two to hear that it was heard, and to
+// leave; others that are still there fence themselves.
 func (c *Coordinator) Close() {
 	c.mu.Lock()
 	c.over = true
+	parting := slices.ContainsFunc(c.members, func(m *member) bool { return m.gone })
 	c.mu.Unlock()
+	if parting {
+		c.linger()
+	}
 	if c.stop != nil {
 		c.stop()
 	}
@@ -173,6 +179,13 @@ func (c *Coordinator) Close() {
 	}
 	closeBus(c.bus)
 	_ = c.lock.Close()
+}
+
+// linger waits until nobody but the coordinator is on the bus, for two seconds at most.
+func (c *Coordinator) linger() {
+	for deadline := time.Now().Add(2 * time.Second); c.bus.NumClients() > 1 && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 // Place is where workers join.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/fleet"
 )
 
 func TestStrides(t *testing.T) {
@@ -115,6 +116,39 @@ func TestLose(t *testing.T) {
 	co.Close()
 	if len(lost) != 1 || lost[0].Lost != "it died" || len(lost[0].Shards) != 2 {
 		t.Errorf("%+v", lost)
+	}
+}
+
+// The bus is there until a worker that has said goodbye has heard that it was heard.
+func TestGoodbyeIsAnswered(t *testing.T) {
+	co := start(t, t.TempDir(), Config{Expect: 1})
+	h := hello{Protocol: Protocol, Version: "v", Member: Member{Worker: "w", Host: "here", Pid: 7, Capacity: 100}}
+	var a answer
+	w := &Worker{Place: co.Place(), lease: time.Second}
+	w.Self.Worker = "w"
+	var err error
+	if w.conn, err = w.Place.connect(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.ask(t.Context(), subjectJoin, &h, &a, patience); err != nil {
+		t.Fatal(err)
+	}
+	state := fleet.State{Fleets: make([]fleet.FleetState, 1)}
+	var p pulse
+	if err := w.ask(t.Context(), subjectBeat, &beat{Worker: "w", Ready: true, Gone: true, State: state}, &p, patience); err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan struct{})
+	go func() { co.Close(); close(closed) }()
+	time.Sleep(100 * time.Millisecond)
+	if err := w.farewell(t.Context()); err == nil || !strings.Contains(err.Error(), "another plan") {
+		t.Errorf("no answer to a goodbye: %v", err) // this one has no shards, and is told so
+	}
+	w.conn.Close()
+	select {
+	case <-closed:
+	case <-time.After(time.Second):
+		t.Error("the bus is open after everybody has left")
 	}
 }
 
