@@ -36,16 +36,6 @@ func (j *judge) delivered(f *Finding) {
 	}
 }
 
-// sentAs is the column in which the totals of a fleet have what it sent with a quality of service, -1 if
-// there is none: QoS 1 and QoS 2 share one, and a fleet speaks with one of them.
-func sentAs(p *sim.Plan, fleet int, qos byte) int {
-	twice := p.Fleets[fleet].Data().QoS == 2
-	if qos > 0 && twice != (qos == 2) {
-		return -1
-	}
-	return int(min(qos, 1))
-}
-
 func percent(part, whole uint64) float64 { return 100 * float64(part) / float64(whole) }
 
 // lost judges how many messages, or what share of those sent, are lost. Messages that may be on
@@ -58,7 +48,7 @@ func (j *judge) lost(f *Finding) {
 		t := &j.in.Ledger.Fleets[i]
 		n := uint64(0)
 		for q := range t.SentQoS {
-			if c.QoS == nil || sentAs(j.in.Plan, i, *c.QoS) == q {
+			if c.QoS == nil || int(*c.QoS) == q {
 				n += t.SentQoS[q]
 				lost += t.LostQoS[q]
 				unsettled += t.UnsettledQoS[q]

@@ -49,7 +49,7 @@ func (s *stage) send(o sim.Ordinal, due sim.Instant) uint32 {
 	s.seq[o]++
 	s.l.Account(0, o).Due(seq)
 	s.rec.Count(sim.CountDue, 0, 0, due)
-	s.l.Account(0, o).Sent(seq, 1, due)
+	s.l.Account(0, o).Sent(seq, s.plan.Fleets[0].Data().QoS, due)
 	return seq
 }
 
