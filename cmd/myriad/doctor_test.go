@@ -63,7 +63,7 @@ func TestFitRefuses(t *testing.T) {
 	l := small()
 	l.MemoryAvailable = 1e9
 	err := fit(l, p)
-	for _, want := range []string{"100000 devices need 6 workers", "myriad doctor", "memory: needs 8.4 GB"} {
+	for _, want := range []string{"100000 devices need 6 workers", "myriad doctor", "memory: needs 9.6 GB"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not say %q", err, want)
 		}

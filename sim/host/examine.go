@@ -84,10 +84,11 @@ func Examine(l Limits, n Need) []Finding {
 		Mend: "sysctl -w net.netfilter.nf_conntrack_max=" + raise(devices+l.ConntrackUsed),
 	})
 
+	memory := n.Memory() + uint64(l.Workers(n))*WorkerProcess
 	add(l.MemoryAvailable > 0, Finding{
 		Limit: "memory", Is: bytes(l.MemoryAvailable) + " available", Allows: bytes(l.MemoryAvailable),
-		Needs: bytes(n.Memory()), Verdict: judge(n.Memory(), l.MemoryAvailable),
-		Mend: "fewer devices (--scale), a larger machine, or docker: --memory " + strconv.FormatUint(n.Memory()/9*10>>20+1, 10) + "m",
+		Needs: bytes(memory), Verdict: judge(memory, l.MemoryAvailable),
+		Mend: "fewer devices (--scale), a larger machine, or docker: --memory " + strconv.FormatUint(memory/9*10>>20+1, 10) + "m",
 	})
 
 	// The rest makes a run slow or its figures doubtful, but stops no device.
