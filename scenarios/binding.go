@@ -21,6 +21,8 @@ func (c *compiler) checkBinding(f *fleet) error {
 		text string
 	}{
 		{"session", f.mqtt(), "only MQTT fleets keep one", "the fleet %q speaks CoAP, which has no session"},
+		{"keep-alive", f.mqtt() || b.Transport == sim.TransportTCP || b.Transport == sim.TransportTLS, "speak MQTT, or CoAP over TCP",
+			"the fleet %q speaks CoAP over datagrams, which have no connection to keep alive"},
 		{"will", f.mqtt(), "only MQTT fleets leave one", "the fleet %q speaks CoAP, which has no will"},
 		{"will delay", !f.mqtt() || b.Version == "5", "speak MQTT 5", "the fleet %q speaks MQTT 3.1.1, which has no will delay"},
 		{"retain", f.mqtt(), "only MQTT brokers retain", "the fleet %q speaks CoAP, which has no retained messages"},

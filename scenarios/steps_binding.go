@@ -1,13 +1,15 @@
 package scenarios
 
 import (
+	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// bindingSteps are F11 to F18: whose client it is, and what a device does beside reporting.
+// bindingSteps are F11 to F19: whose client it is, and what a device does beside reporting.
 func bindingSteps() []Step {
 	return []Step{
 		{ID: "F11", Keyword: Given, Expression: `fleet {string} runs on the {string} client`,
@@ -91,6 +93,19 @@ func securitySteps() []Step {
 						return wrong(known(a.str(1), "method", methods), "unknown method %q", a.str(1))
 					}
 					f.binding.CoAP.Method = a.str(1)
+					return nil
+				})
+			}},
+		{ID: "F19", Keyword: Given, Expression: `fleet {string} has a keep-alive of {duration}`,
+			Doc:     "How long a connection may be silent before its device asks whether the broker is there; 60s if it is not said. MQTT, and CoAP over TCP.",
+			Example: `fleet "rooms" has a keep-alive of 20m`,
+			compile: func(c *compiler, a *args) error {
+				return c.bind(a.str(0), "keep-alive", func(f *fleet) error {
+					d := a.duration(1)
+					if d.D() < time.Second || d.D() > math.MaxUint16*time.Second {
+						return wrong("write 1s to 65535s, which is what MQTT can say", "a keep-alive of %s", d)
+					}
+					f.binding.KeepAlive = d
 					return nil
 				})
 			}},

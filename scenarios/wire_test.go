@@ -3,6 +3,7 @@ package scenarios
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -35,7 +36,8 @@ func TestBindings(t *testing.T) {
 			with(coap, func(b *sim.Binding) {
 				b.Transport, b.Security = sim.TransportDTLS, sim.Security{Credential: sim.CredentialPSK}
 			})},
-		"client": {`fleet "rooms" runs on the "paho" client`, with(mqtt, func(b *sim.Binding) { b.Client = sim.ClientPaho })},
+		"keep-alive": {`fleet "rooms" has a keep-alive of 20m`, with(mqtt, func(b *sim.Binding) { b.KeepAlive = sim.Duration(20 * time.Minute) })},
+		"client":     {`fleet "rooms" runs on the "paho" client`, with(mqtt, func(b *sim.Binding) { b.Client = sim.ClientPaho })},
 		"will, retained": {"devices of \"rooms\" leave the will \"gone\" on \"{id}/state\"\nAnd fleet \"rooms\" publishes retained messages",
 			with(mqtt, func(b *sim.Binding) {
 				b.MQTT = sim.MQTT{Retain: true, Will: &sim.Will{Topic: "{id}/state", Payload: "gone", QoS: 1}}
