@@ -18,16 +18,18 @@ const (
 
 	// What a connecting fleet throws away is small (two kilobytes a device) beside what a collection costs it:
 	// the workers of a fleet grow alike and collect at the same moment, and a machine that is busy is late then.
-	// So there is this much room, in bytes, which a full worker does not fill while it connects.
+	// So there is this much room, in bytes, which a full worker does not fill while it connects. Many workers of
+	// one machine have less: see roomFor.
 	room = 160 << 20
 )
 
-// loosened is the percentage while the process allocates, of so many bytes that the last collection left.
-func loosened(live uint64) int { return max(loose, int(room*100/max(live, 4<<20))) }
+// loosened is the percentage while the process allocates, of so many bytes that the last collection left, for so
+// much room.
+func loosened(live, room uint64) int { return max(loose, int(room*100/max(live, 4<<20))) }
 
-// collectByLoad gives the heap room while the process allocates, and takes it back afterwards, until
+// collectByLoad gives the heap so many bytes of room while the process allocates, and takes it back afterwards, until
 // ctx ends. GOGC in the environment overrules it.
-func collectByLoad(ctx context.Context) {
+func collectByLoad(ctx context.Context, room uint64) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
@@ -38,7 +40,7 @@ func collectByLoad(ctx context.Context) {
 	defer ticker.Stop()
 	metrics.Read(heap)
 	last, calm := heap[0].Value.Uint64(), 0
-	percent := loosened(0) // nearly everything begins with a ramp
+	percent := loosened(0, room) // nearly everything begins with a ramp
 	debug.SetGCPercent(percent)
 	for {
 		select {
@@ -59,8 +61,8 @@ func collectByLoad(ctx context.Context) {
 			percent = tight
 			debug.SetGCPercent(percent)
 			debug.FreeOSMemory()
-		case (calm == 0 || percent != tight) && percent != loosened(live): // a collection has counted anew
-			percent = loosened(live)
+		case (calm == 0 || percent != tight) && percent != loosened(live, room): // a collection has counted anew
+			percent = loosened(live, room)
 			debug.SetGCPercent(percent)
 		}
 	}

@@ -139,6 +139,7 @@ func (s *rehearsed) begin(ctx context.Context, r *rehearsal, job *cluster.Job, w
 	}
 	s.far, err = watch(ctx, &probe.Remote{
 		Command: command, Plan: plan, RunID: job.RunID, Endpoints: job.Endpoints, Witness: s.ledger, Clock: c,
+		Apart: r.staff.apart(plan, workers),
 	})
 	if err != nil {
 		return err

@@ -130,7 +130,7 @@ func runCommand(g *globals) *cobra.Command {
 			}
 			ctx, release := interruptible(c.Context())
 			defer release()
-			go collectByLoad(ctx)
+			go collectByLoad(ctx, room)
 			run := &reports.Run{Info: stories.info(paths)}
 			run.Info.Started = time.Now()
 			r.info = run.Info

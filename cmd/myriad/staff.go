@@ -159,7 +159,8 @@ type crew struct {
 	*cluster.Coordinator
 	children []*child.Process
 	reaping  sync.WaitGroup
-	threads  int // of this process before it left cores to the workers
+	threads  int           // of this process before it left cores to the workers
+	leaving  time.Duration // how long the devices may take to leave
 
 	stillborn context.CancelCauseFunc // ends the muster
 }
@@ -178,24 +179,20 @@ func (s *staffing) muster(ctx context.Context, dir string, job *cluster.Job, wor
 	}
 	mustered, stillborn := context.WithCancelCause(ctx)
 	defer stillborn(nil)
-	w := &crew{Coordinator: co, stillborn: stillborn, threads: runtime.GOMAXPROCS(0)}
+	w := &crew{Coordinator: co, stillborn: stillborn, threads: runtime.GOMAXPROCS(0), leaving: leaving(job.Plan.Devices())}
 	if s.expect > 0 {
 		place := co.Place()
 		s.invite(&place)
 	}
 	local := workers - s.expect
-	told := order{Place: co.Place(), Sources: s.prefixes, Threads: max(1, w.threads/max(1, local))}
-	crowded := local >= w.threads
-	if crowded && os.Getenv("GOMAXPROCS") == "" {
+	told := order{Place: co.Place(), Sources: s.prefixes, Threads: max(1, w.threads/max(1, local)), Room: roomFor(local)}
+	apart := s.apart(job.Plan, workers)
+	if local >= w.threads && os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(max(1, w.threads/2))
 	}
 	told.SameClock = true
 	input, err := json.Marshal(told)
 	if err == nil {
-		// Brokers that run as daemons have sessions of their own. In their parent's, six workers had a seventh of
-		// two cores beside six of them, and a lag of a second where apart they have a tenth. Embedded ones are in
-		// this session, where one worker gets its due.
-		apart := crowded && !embeds(job.Plan)
 		for range local {
 			var p *child.Process
 			if p, err = child.Start(child.Command{Args: command, Input: input, Apart: apart}); err != nil {
@@ -218,6 +215,25 @@ func (s *staffing) muster(ctx context.Context, dir string, job *cluster.Job, wor
 		return nil, fmt.Errorf("muster the workers: %w", err)
 	}
 	return w, nil
+}
+
+// apart reports whether the processes of a run get sessions of their own, by which Linux shares out the cores
+// first. Brokers that run as daemons have theirs: in their parent's, six workers had a seventh of two cores beside
+// six of them, and a lag of a second where apart they have a tenth. The embedded brokers are in this session,
+// where one worker gets its due. The far end goes with the workers: they leave the coordinator too little, which
+// must hear all of them.
+func (s *staffing) apart(p *sim.Plan, workers int) bool {
+	return workers-s.expect >= runtime.GOMAXPROCS(0) && !embeds(p)
+}
+
+// roomFor is the room for garbage of each of so many workers here: all of them together have a quarter of the
+// memory that is free.
+func roomFor(local int) uint64 {
+	free := hosts.Read(os.DirFS("/"), runtime.NumCPU()).MemoryAvailable
+	if free == 0 {
+		return room
+	}
+	return min(room, free/4/uint64(max(1, local)))
 }
 
 // embeds reports whether the embedded target serves a fleet of p.
@@ -256,11 +272,17 @@ func (w *crew) reap(p *child.Process) {
 
 // finish waits for what the workers have to ship, and lets them go.
 func (w *crew) finish(ctx context.Context) error {
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), mustering)
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.leaving)
 	err := w.Finish(patience)
 	cancel()
 	w.dismiss()
 	return err
+}
+
+// leaving is how long so many devices may take to leave, and workers to ship what is left to ship. All leave at
+// once, which costs this machine and the target's about a tenth of a millisecond each.
+func leaving(devices int) time.Duration {
+	return mustering + time.Duration(devices)*200*time.Microsecond
 }
 
 // dismiss ends what is left of the workers, and the bus.
@@ -291,8 +313,8 @@ func workerMain() int {
 		if os.Getenv("GOMAXPROCS") == "" {
 			runtime.GOMAXPROCS(o.Threads)
 		}
-		go collectByLoad(ctx)
-		w := &cluster.Worker{Place: o.Place, Self: self(), Version: version(), Dialer: switchboards(o.Sources)}
+		go collectByLoad(ctx, o.Room)
+		w := &cluster.Worker{Place: o.Place, Self: self(), Version: version(), Dialer: switchboards(o.Sources), Leaving: child.StepBack}
 		err = w.Run(ctx)
 	}
 	if err != nil {
@@ -308,7 +330,8 @@ type order struct {
 	Sources []netip.Prefix `json:"sources,omitempty"`
 	// Threads is the GOMAXPROCS of the worker: with more workers than cores, threads of one process that wake
 	// one another cost an eighth of its time, and the target's.
-	Threads int `json:"threads"`
+	Threads int    `json:"threads"`
+	Room    uint64 `json:"room"` // for garbage while the fleet connects, in bytes
 }
 
 // ordered reads the line that a local worker is told, and returns a context that ends with the parent.

@@ -39,7 +39,7 @@ func workerCommand() *cobra.Command {
 			child.Reborn()
 			ctx, release := interruptible(c.Context())
 			defer release()
-			go collectByLoad(ctx)
+			go collectByLoad(ctx, room)
 			w := &cluster.Worker{
 				Place: place, Self: self(), Version: version(), Wait: wait, Dialer: switchboards(from),
 				Joined: func(shards []int) { fmt.Fprintf(c.OutOrStdout(), "carrying %d shards\n", len(shards)) },

@@ -46,6 +46,10 @@ func childMain(how string) int {
 		Reborn()
 		fmt.Println(os.Getenv("GODEBUG"), policies())
 		return 0
+	case "step back":
+		StepBack()
+		fmt.Println(weights())
+		return 0
 	case "fail":
 		fmt.Fprintln(os.Stderr, strings.Repeat("x", 2*tailSize), "no luck")
 		return 3

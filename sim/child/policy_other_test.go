@@ -3,3 +3,5 @@
 package child
 
 func policies() string { return "" }
+
+func weights() string { return "" }

@@ -1,6 +1,7 @@
 package child
 
 import (
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -19,5 +20,20 @@ func TestReborn(t *testing.T) {
 	}
 	if got, want := strings.TrimSpace(string(out)), "madvdontneed=1,adaptivestackstart=0 3 3"; got != want || unix.SCHED_BATCH != 3 {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// Who steps back does so with all threads, and with its session if that is its own.
+func TestStepBack(t *testing.T) {
+	for _, apart := range []bool{false, true} {
+		p := start(t, Command{Args: args("step back"), Apart: apart})
+		<-p.Done()
+		got := <-p.Ready()
+		if _, err := os.Stat("/proc/self/autogroup"); err != nil {
+			got += "19" // a kernel without autogroup
+		}
+		if ok := strings.HasPrefix(got, "19 19 ") && (!apart || got == "19 19 19"); !ok || p.Err() != nil {
+			t.Errorf("apart %v: %s, %v", apart, got, p.Err())
+		}
 	}
 }

@@ -31,6 +31,10 @@ type Worker struct {
 	// Joined, if set, is called when the worker has been given its shards.
 	Joined func(shards []int)
 
+	// Leaving, if set, is called once, on a goroutine of its own, when the devices are told to leave: nothing of
+	// what they do is measured any more.
+	Leaving func()
+
 	conn  *nats.Conn
 	ship  *shipper
 	parts []*part       // guarded by mu, and so is what follows it
@@ -38,10 +42,11 @@ type Worker struct {
 
 	lease time.Duration // how long the coordinator may go unheard
 
-	leased device.Lease   // of the devices
-	gate   *device.Gate   // of late calls
-	taken  int            // claims that were taken up; of the goroutine of the beats
-	crews  sync.WaitGroup // the devices
+	leased  device.Lease   // of the devices
+	gate    *device.Gate   // of late calls
+	taken   int            // claims that were taken up; of the goroutine of the beats
+	leaving bool           // of that goroutine, too
+	crews   sync.WaitGroup // the devices
 
 	mu     sync.Mutex
 	ready  bool
@@ -283,6 +288,12 @@ func (w *Worker) obey(p *pulse, o *orders) error {
 	}
 	if err := w.take(o.run, o.job, p.Claims, p.Order); err != nil {
 		return err
+	}
+	if p.Order.Finish && !w.leaving {
+		w.leaving = true
+		if w.Leaving != nil {
+			go w.Leaving()
+		}
 	}
 	for _, part := range w.carried() {
 		part.crew.Order(p.Order)

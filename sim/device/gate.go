@@ -76,6 +76,13 @@ func (g *Gate) look(seen chan<- struct{}) {
 	}
 }
 
+// Turn waits its turn, as a late call does. Without a gate, and once it is left open, it is always one's turn.
+func (g *Gate) Turn() {
+	if g != nil {
+		<-g.pass
+	}
+}
+
 // enter waits its turn when a call that was due is late, or those before it are.
 func (g *Gate) enter(late time.Duration) {
 	if g == nil || late <= behind && g.waiting.Load() == 0 {

@@ -30,12 +30,14 @@ type Crew struct {
 	Epoch uint32
 	Lease *device.Lease
 
-	Gate *device.Gate // of the process, which late calls wait at; nil is none
+	Gate *device.Gate // of the process, which late calls wait at, and orders; nil is none
 
 	squads []*squad
 
-	mu    sync.Mutex
-	order Order
+	mu      sync.Mutex
+	order   Order
+	rousing bool // a goroutine pokes the devices
+	again   bool // and has to begin anew
 }
 
 // squad is one fleet's devices with what they share.
@@ -117,7 +119,7 @@ func (c *Crew) Run(ctx context.Context) {
 	}
 }
 
-// Order implements [Crewed].
+// Order implements [Crewed]. Devices hear of it soon after.
 func (c *Crew) Order(o Order) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -134,12 +136,43 @@ func (c *Crew) Order(o Order) {
 		if o.Finish && !c.order.Finish {
 			s.program.Finish()
 		}
-		s.poke()
 	}
+	c.rouse()
 	if o.End > 0 {
 		c.mark(o.End)
 	}
 	c.order = o.clone()
+}
+
+// rouse makes all devices look at their programs. Behind a gate that is a few at a time, on a goroutine that
+// ends when all have been poked: ten thousand that are woken at once keep the process from its messages, and
+// from the coordinator, until the last has had its turn.
+func (c *Crew) rouse() {
+	if c.Gate == nil {
+		for _, s := range c.squads {
+			s.poke()
+		}
+		return
+	}
+	c.again = c.rousing
+	if c.rousing {
+		return
+	}
+	c.rousing = true
+	go func() {
+		for more := true; more; {
+			for _, s := range c.squads {
+				for _, d := range s.devices {
+					c.Gate.Turn()
+					d.Poke()
+				}
+			}
+			c.mu.Lock()
+			more, c.again = c.again, false
+			c.rousing = more
+			c.mu.Unlock()
+		}
+	}()
 }
 
 // begin gives the devices all acts of segment k, which starts at start.

@@ -26,6 +26,7 @@ type Remote struct {
 	// Command starts the child, which must call ChildMain: the path of this very binary and its
 	// hidden command, as a rule.
 	Command   []string
+	Apart     bool // see [child.Command]
 	Plan      *sim.Plan
 	RunID     uint32
 	Endpoints sim.Endpoints
@@ -78,7 +79,7 @@ func (r *Remote) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
-	p, err := child.Start(child.Command{Args: r.Command, Input: input, Read: r.read})
+	p, err := child.Start(child.Command{Args: r.Command, Input: input, Read: r.read, Apart: r.Apart})
 	if err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
