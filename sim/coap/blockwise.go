@@ -29,7 +29,7 @@ func (c *dialogue) slot(e *exchange) int {
 // startUpload sends the first block of m in slot e.
 //
 //go:noinline
-func (c *dialogue) startUpload(e *exchange, s *scratch, m *sim.Message, k cutting, now time.Time) sim.Outcome {
+func (c *dialogue) startUpload(e *exchange, s *scratch, m *sim.Message, k cutting) sim.Outcome {
 	r := c.seldom()
 	if r.uploads == nil {
 		r.uploads = make([]*upload, len(c.slots))
@@ -38,7 +38,7 @@ func (c *dialogue) startUpload(e *exchange, s *scratch, m *sim.Message, k cuttin
 	*u.body = append((*u.body)[:0], m.Payload...)
 	c.tag(u)
 	e.seq, s.ask = m.Seq, u.ask()
-	if o := c.carrier.begin(e, s, now); o != sim.OK {
+	if o := c.carrier.begin(e, s); o != sim.OK {
 		c.d.putPacket(u.body)
 		return o
 	}
@@ -60,8 +60,8 @@ func (c *dialogue) sendBlock(e *exchange, u *upload, now time.Time) {
 	}
 	s := c.d.getScratch()
 	defer c.d.putScratch(s)
-	s.ask = u.ask()
-	if o := c.carrier.begin(e, s, now); o != sim.OK {
+	s.ask, s.at = u.ask(), now
+	if o := c.carrier.begin(e, s); o != sim.OK {
 		c.uploaded(e, u, o, now)
 		return
 	}

@@ -40,8 +40,8 @@ func (c *Conversation) cut(s *scratch) cutting {
 }
 
 // mention sends a non-confirmable request.
-func (c *Conversation) mention(s *scratch, tok token, now time.Time) sim.Outcome {
-	packet, err := c.d.request(s, message.NonConfirmable, c.ids.take(now.Sub(c.opened)), tok)
+func (c *Conversation) mention(s *scratch, tok token) sim.Outcome {
+	packet, err := c.d.request(s, message.NonConfirmable, c.ids.take(s.at.Sub(c.opened)), tok)
 	if err != nil {
 		return sim.LocalOther
 	}
@@ -56,7 +56,9 @@ func (c *Conversation) ping(now time.Time) sim.Outcome {
 	id := c.ids.take(now.Sub(c.opened))
 	e := c.freeSlot()
 	e.purpose, e.id = toPing, id
-	return c.transmit(e, c.d.emptyPacket(id), draw, now)
+	packet := c.d.emptyPacket(id)
+	lost, o := c.send(*packet)
+	return c.transmitted(e, packet, lost, o, draw, now)
 }
 
 // Wait blocks until an event, the deadline or an interrupt, and repeats messages meanwhile. A zero

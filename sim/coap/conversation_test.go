@@ -1,6 +1,7 @@
 package coap
 
 import (
+	"bytes"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -127,7 +128,25 @@ func TestRequestOnTheWire(t *testing.T) {
 					string(got.Token) != "\x01\x02\x03\x04\x05\x06\x07\x08" || string(got.Payload) != payload {
 					t.Errorf("%q became %v", tt.topic, &got)
 				}
+				again := make([]byte, len(*p))
+				if n, err := coder.DefaultCoder.Encode(got, again); err != nil || !bytes.Equal(again[:n], *p) {
+					t.Errorf("%q became %x, the codec says %x, %v", tt.topic, *p, again, err)
+				}
 				d.putPacket(p)
+			}
+		}
+	}
+}
+
+// Options are written as the codec writes them.
+func TestAppendOption(t *testing.T) {
+	for _, delta := range []uint{0, 1, 12, 13, 14, 255, 268, 269, 270, 65_000} {
+		for _, size := range []int{0, 1, 12, 13, 14, 255, 268, 269, 270, 1000} {
+			value := bytes.Repeat([]byte{7}, size)
+			want := make([]byte, 2000)
+			n, err := message.Option{ID: message.OptionID(delta), Value: value}.Marshal(want, 0)
+			if got := appendOption([]byte("x"), delta, value); err != nil || string(got) != "x"+string(want[:n]) {
+				t.Errorf("delta %d, %d bytes: %x, want %x, %v", delta, size, got[:6], want[:6], err)
 			}
 		}
 	}

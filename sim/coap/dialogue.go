@@ -29,11 +29,11 @@ type dialogue struct {
 // carrier is what a dialogue travels by. What it is given is valid only during the call. Any outcome but
 // OK ends the conversation.
 type carrier interface {
-	// begin sends the request in s.ask for the exchange in e, which says what it is for; a registration has
+	// begin sends the request in s.ask, at s.at, for the exchange in e, which says what it is for; a registration has
 	// a token already. The other fields of e are the carrier's.
-	begin(e *exchange, s *scratch, now time.Time) sim.Outcome
+	begin(e *exchange, s *scratch) sim.Outcome
 	// mention sends the request in s.ask, whose response is of no interest.
-	mention(s *scratch, tok token, now time.Time) sim.Outcome
+	mention(s *scratch, tok token) sim.Outcome
 	// cut says how the request in s.ask is to be sent.
 	cut(s *scratch) cutting
 }
@@ -124,34 +124,43 @@ func (c *dialogue) Publish(m *sim.Message) sim.Outcome {
 		return c.over
 	}
 	s := c.d.getScratch()
-	defer c.d.putScratch(s)
-	c.report(s, m)
-	k := c.carrier.cut(s)
-	e := c.freeSlot()
-	now := time.Now()
-	if c.leaving || e == nil && (m.QoS > 0 || k.step != 0) || now.Before(c.shutUntil()) {
-		return sim.LocalOther
-	}
+	e, k, ok := c.admit(s, m)
 	switch {
-	case k.step < 0:
-		e.state, e.seq, e.next = unfit, m.Seq, now
-	case k.step > 0:
-		c.over = c.startUpload(e, s, m, k, now)
-	case m.QoS > 0:
+	case !ok:
+		c.d.putScratch(s)
+		return sim.LocalOther
+	case m.QoS > 0 && k.step == 0:
 		e.seq = m.Seq
-		c.over = c.carrier.begin(e, s, now)
+		c.over = c.carrier.begin(e, s)
 	default:
-		tok, _ := c.draw()
-		c.over = c.carrier.mention(s, tok, now)
+		c.over = c.dispatch(e, s, m, k)
 	}
+	c.d.putScratch(s)
 	return c.over
 }
 
-// report is the request that m is.
+// admit makes m the request in s, and says which exchange is its own and how it travels; false if there is no room.
 //
 //go:noinline
-func (c *dialogue) report(s *scratch, m *sim.Message) {
-	s.ask = ask{code: c.method(m), target: m.Topic, payload: m.Payload}
+func (c *dialogue) admit(s *scratch, m *sim.Message) (*exchange, cutting, bool) {
+	s.ask, s.at = ask{code: c.method(m), target: m.Topic, payload: m.Payload}, time.Now()
+	k, e := c.carrier.cut(s), c.freeSlot()
+	return e, k, !c.leaving && (e != nil || m.QoS == 0 && k.step == 0) && !s.at.Before(c.shutUntil())
+}
+
+// dispatch sends a report that is not a single confirmable message.
+//
+//go:noinline
+func (c *dialogue) dispatch(e *exchange, s *scratch, m *sim.Message, k cutting) sim.Outcome {
+	switch {
+	case k.step < 0:
+		e.state, e.seq, e.next = unfit, m.Seq, s.at
+		return sim.OK
+	case k.step > 0:
+		return c.startUpload(e, s, m, k)
+	}
+	tok, _ := c.draw()
+	return c.carrier.mention(s, tok)
 }
 
 // method is the binding's for reports; what answers a command is a POST.

@@ -5,7 +5,8 @@
 // with a random factor (4.2, 4.8), reset and piggybacked, separate and reordered responses (4.2,
 // 5.2), deduplication (4.5), NSTART (4.7). go-coap's has none of that exactly: it repeats at a
 // fixed 4 s tick without jitter, overlooks a reset, and closes on the first ICMP error, so a fleet
-// made of it would show the library and not the protocol. Its codec is used throughout.
+// made of it would show the library and not the protocol. Its codec reads what comes; what a device sends is
+// written here, see encode and Stream.encode.
 //
 // What is sent. A report is a POST to Message.Topic, split at '/' into Uri-Path options and, after
 // a '?', at '&' into Uri-Query options. QoS 1 is a confirmable message, answered by an event; QoS 0

@@ -45,15 +45,16 @@ type exchange struct {
 }
 
 // begin sends a confirmable request.
-func (c *Conversation) begin(e *exchange, s *scratch, now time.Time) sim.Outcome {
+func (c *Conversation) begin(e *exchange, s *scratch) sim.Outcome {
 	draw := c.name(e)
-	e.id = c.ids.take(now.Sub(c.opened))
-	packet, err := c.d.request(s, message.Confirmable, e.id, e.token)
-	if err != nil {
+	e.id = c.ids.take(s.at.Sub(c.opened))
+	if c.d.compose(s) != nil {
 		*e = exchange{}
 		return sim.LocalOther
 	}
-	return c.transmit(e, packet, draw, now)
+	packet := c.d.encode(s, message.Confirmable, e.id, e.token)
+	lost, o := c.send(*packet)
+	return c.transmitted(e, packet, lost, o, draw, s.at)
 }
 
 // name gives e its token, unless it is a registration, and returns the draw of its timeout.
@@ -67,9 +68,11 @@ func (c *dialogue) name(e *exchange) float64 {
 	return draw
 }
 
-// transmit hands packet, which is of the exchange in e, to the kernel.
-func (c *Conversation) transmit(e *exchange, packet *[]byte, draw float64, now time.Time) sim.Outcome {
-	lost, o := c.send(*packet)
+// transmitted notes how packet, which is of the exchange in e, was handed to the kernel. It does not do that itself:
+// what is on the stack while a device writes has to be little, see sim/device.
+//
+//go:noinline
+func (c *Conversation) transmitted(e *exchange, packet *[]byte, lost bool, o sim.Outcome, draw float64, now time.Time) sim.Outcome {
 	if o != sim.OK {
 		c.d.putPacket(packet)
 		*e = exchange{}

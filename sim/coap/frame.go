@@ -167,13 +167,7 @@ func (c *Stream) encode(m *message.Message) (*[]byte, error) {
 		b = binary.BigEndian.AppendUint32(append(b, 15<<4|tkl), uint32(n-coder.MessageLength15Base))
 	}
 	b = append(b, byte(m.Code))
-	switch tkl {
-	case 13:
-		b = append(b, byte(len(m.Token)-13))
-	case 14:
-		b = binary.BigEndian.AppendUint16(b, uint16(len(m.Token)-13-256))
-	}
-	b = append(b, m.Token...)
+	b = append(appendTokenLength(b, len(m.Token)), m.Token...)
 	if _, err = m.Options.Marshal(b[len(b) : len(b)+size]); err != nil {
 		c.d.putPacket(p)
 		return nil, err

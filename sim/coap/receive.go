@@ -3,6 +3,7 @@ package coap
 import (
 	"net"
 	"syscall"
+	"time"
 
 	"github.com/plgd-dev/go-coap/v3/message"
 )
@@ -26,7 +27,8 @@ type scratch struct {
 	token   []byte
 	options [maxOptions + 1]message.Option // one more, for decode
 	m       message.Message
-	ask     ask // what m is made of
+	ask     ask       // what m is made of
+	at      time.Time // when it is sent
 	cryptic
 }
 

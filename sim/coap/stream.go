@@ -46,7 +46,7 @@ func newStream(d *StreamDialer, conn net.Conn, caller *sim.Caller, now time.Time
 }
 
 // begin sends a request: TCP sees to it that it arrives.
-func (c *Stream) begin(e *exchange, s *scratch, now time.Time) sim.Outcome {
+func (c *Stream) begin(e *exchange, s *scratch) sim.Outcome {
 	if c.leaving { // a transfer that cannot go on
 		return sim.CoAPAborted
 	}
@@ -58,15 +58,15 @@ func (c *Stream) begin(e *exchange, s *scratch, now time.Time) sim.Outcome {
 	}
 	defer c.d.putPacket(packet)
 	if len(*packet) > int(c.limit) {
-		e.state, e.next = unfit, now
+		e.state, e.next = unfit, s.at
 		return sim.OK
 	}
-	e.state, e.sends, e.next = acked, 1, now.Add(c.d.timing.wait)
+	e.state, e.sends, e.next = acked, 1, s.at.Add(c.d.timing.wait)
 	return c.write(*packet)
 }
 
 // mention sends a request whose response is not waited for.
-func (c *Stream) mention(s *scratch, tok token, _ time.Time) sim.Outcome {
+func (c *Stream) mention(s *scratch, tok token) sim.Outcome {
 	packet, err := c.request(s, tok)
 	if err != nil {
 		return sim.LocalOther

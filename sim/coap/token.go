@@ -56,12 +56,9 @@ func tokenLength(size int) byte {
 	return byte(size)
 }
 
-// appendTokenLength appends a header whose token has size bytes, above 8, to dst: TKL 9 to 12, or 13
-// and 14 with the length behind the header.
-func appendTokenLength(dst, header []byte, size int) []byte {
-	tkl := tokenLength(size)
-	dst = append(dst, header[0]&0xf0|tkl, header[1], header[2], header[3])
-	switch tkl {
+// appendTokenLength appends what the TKL alone does not say: one or two bytes of length from 13 on.
+func appendTokenLength(dst []byte, size int) []byte {
+	switch tokenLength(size) {
 	case 13:
 		dst = append(dst, byte(size-13))
 	case 14:

@@ -46,8 +46,8 @@ func (c *dialogue) tend(now time.Time) sim.Outcome {
 			e.purpose = toFetch
 		}
 		s := c.d.getScratch()
-		s.ask = o.ask()
-		out := c.carrier.begin(e, s, now)
+		s.ask, s.at = o.ask(), now
+		out := c.carrier.begin(e, s)
 		if c.d.putScratch(s); out != sim.OK {
 			return out
 		}
@@ -149,7 +149,8 @@ func (c *dialogue) cancel(now time.Time) {
 		}
 		s := c.d.getScratch()
 		s.ask = ask{code: codes.GET, target: o.path, observe: watchOff}
-		out := c.carrier.mention(s, o.token, now)
+		s.at = now
+		out := c.carrier.mention(s, o.token)
 		if c.d.putScratch(s); out != sim.OK {
 			return
 		}
