@@ -108,6 +108,7 @@ func (f *fleet) sayBinding(section string, at place) {
 		"resume":      section == "security" && b.Security.Resume,
 		"security":    section == "security" && (b.Security.TLS != "" || b.Security.CA != "" || b.Security.ServerName != ""),
 		"login":       section == "security" && b.Security.Username+b.Security.Password != "",
+		"keep-alive":  section == "mqtt" && b.KeepAlive > 0,
 		"will":        section == "mqtt" && b.MQTT.Will != nil,
 		"will delay":  section == "mqtt" && b.MQTT.Will != nil && b.MQTT.Will.Delay > 0,
 		"retain":      section == "mqtt" && b.MQTT.Retain,

@@ -98,7 +98,7 @@ type Binding struct {
 	Client    Client    `json:"client,omitempty"`    // whose session machinery; default Myriad's own
 	QoS       byte      `json:"qos"`                 // MQTT 0, 1 or 2; CoAP: 0 is NON, 1 is CON
 
-	KeepAlive      Duration `json:"keep_alive,omitempty"`      // MQTT; default 60s
+	KeepAlive      Duration `json:"keep_alive,omitempty"`      // MQTT, and CoAP over TCP; default 60s
 	Session        Duration `json:"session,omitempty"`         // MQTT: kept that long after a disconnect; 0 is a clean session
 	ConnectTimeout Duration `json:"connect_timeout,omitempty"` // default 10s, until CONNACK or the CoAP pong
 	Inflight       int      `json:"inflight,omitempty"`        // MQTT: unacknowledged publishes at a time; default 20

@@ -185,7 +185,7 @@ func (s *staffing) muster(ctx context.Context, dir string, job *cluster.Job, wor
 		s.invite(&place)
 	}
 	local := workers - s.expect
-	told := order{Place: co.Place(), Sources: s.prefixes, Threads: max(1, w.threads/max(1, local)), Room: roomFor(local)}
+	told := order{Place: co.Place(), Sources: s.prefixes, Threads: max(1, w.threads/max(1, local)), Room: roomFor(job.Plan, local)}
 	apart := s.apart(job.Plan, workers)
 	if local >= w.threads && os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(max(1, w.threads/2))
@@ -226,14 +226,16 @@ func (s *staffing) apart(p *sim.Plan, workers int) bool {
 	return workers-s.expect >= runtime.GOMAXPROCS(0) && !embeds(p)
 }
 
-// roomFor is the room for garbage of each of so many workers here: all of them together have a quarter of the
-// memory that is free.
-func roomFor(local int) uint64 {
-	free := hosts.Read(os.DirFS("/"), runtime.NumCPU()).MemoryAvailable
+// roomFor is the room for garbage of each of so many workers here: all of them together have half of the memory
+// that p leaves free. (A heap may double nevertheless while its devices connect.)
+func roomFor(p *sim.Plan, local int) uint64 {
+	limits := hosts.Read(os.DirFS("/"), runtime.NumCPU())
+	free := limits.MemoryAvailable
 	if free == 0 {
 		return room
 	}
-	return min(room, free/4/uint64(max(1, local)))
+	free -= min(free, needOf(limits, p).Memory())
+	return min(room, free/2/uint64(max(1, local)))
 }
 
 // embeds reports whether the embedded target serves a fleet of p.

@@ -41,7 +41,7 @@ func childMain(how string) int {
 	case "deaf":
 		signal.Ignore(syscall.SIGTERM)
 		fmt.Println("deaf")
-		select {}
+		time.Sleep(time.Hour)
 	case "reborn":
 		Reborn()
 		fmt.Println(os.Getenv("GODEBUG"), policies())

@@ -3,6 +3,7 @@ package child
 import (
 	"errors"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -24,8 +25,9 @@ func widen(pipe *os.File, n int) {
 // it fails all goes on as usual.
 func batch() { _ = unix.SchedSetAttr(0, &unix.SchedAttr{Policy: unix.SCHED_BATCH}, 0) }
 
-// StepBack lets others go before this process, for good: all of its threads get the lowest priority, and if it
-// has a session of its own, so does that (autogroup, sched(7)). That needs no privilege. The process must lead
+// StepBack lets others go before this process, for good: beside others that are as busy, all of its threads get a
+// tenth of their part from then on, and if it has a session of its own, so does that (autogroup, sched(7)). That
+// needs no privilege. The process must lead
 // its process group, as a child does; otherwise, and where the kernel refuses, all goes on as usual. It may take
 // some seconds where many processes step back: the kernel hears of a session ten times a second, of all of them
 // together.
@@ -33,7 +35,7 @@ func StepBack() {
 	if unix.Getpgrp() != os.Getpid() {
 		return
 	}
-	_ = unix.Setpriority(unix.PRIO_PGRP, 0, lowest)
+	_ = unix.Setpriority(unix.PRIO_PGRP, 0, behind)
 	if session, err := unix.Getsid(0); err != nil || session != os.Getpid() {
 		return
 	}
@@ -43,11 +45,11 @@ func StepBack() {
 	}
 	defer func() { _ = f.Close() }()
 	for range 100 {
-		if _, err := f.WriteString("19"); !errors.Is(err, unix.EAGAIN) {
+		if _, err := f.WriteString(strconv.Itoa(behind)); !errors.Is(err, unix.EAGAIN) {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
 }
 
-const lowest = 19 // priority, of a thread as of a session
+const behind = 10 // nice value, of a thread as of a session

@@ -244,6 +244,7 @@ func (c *Coordinator) beat(data []byte) pulse {
 	case len(b.State.Fleets) != len(c.c.Job.Plan.Fleets):
 		return pulse{Fenced: "it is about another plan"}
 	}
+	b.Ready, b.Gone = b.Ready || m.ready, b.Gone || m.gone // a beat may overtake another
 	changed := b.Ready != m.ready || b.Gone != m.gone
 	m.heard, m.state, m.ready, m.gone = time.Now(), b.State, b.Ready, b.Gone
 	if b.Failed != "" {

@@ -22,8 +22,9 @@ const (
 // before them, and they would be ever later. The gate sets no limit: it lets a few calls begin, waits until
 // the scheduler has looked, and goes on.
 type Gate struct {
-	pass    chan struct{}
-	r, w    *os.File // what comes through this pipe has been seen by a look at the network
+	pass    chan struct{} // calls
+	orders  chan struct{} // who brings orders does not queue behind the calls
+	r, w    *os.File      // what comes through this pipe has been seen by a look at the network
 	waiting atomic.Int64
 }
 
@@ -33,7 +34,7 @@ func NewGate() (*Gate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gate of calls: %w", err)
 	}
-	return &Gate{pass: make(chan struct{}), r: r, w: w}, nil
+	return &Gate{pass: make(chan struct{}), orders: make(chan struct{}), r: r, w: w}, nil
 }
 
 // Run opens the gate again and again until ctx ends, and leaves it open.
@@ -46,11 +47,13 @@ func (g *Gate) Run(ctx context.Context) {
 		}
 		_ = g.r.Close()
 		close(g.pass)
+		close(g.orders)
 	}()
 	for {
 		for range burst {
 			select {
 			case g.pass <- struct{}{}:
+			case g.orders <- struct{}{}:
 			case <-ctx.Done():
 				return
 			}
@@ -76,10 +79,11 @@ func (g *Gate) look(seen chan<- struct{}) {
 	}
 }
 
-// Turn waits its turn, as a late call does. Without a gate, and once it is left open, it is always one's turn.
+// Turn waits its turn to wake a few devices. While late calls wait, every second turn is theirs. Without a gate,
+// and once it is left open, it is always one's turn.
 func (g *Gate) Turn() {
 	if g != nil {
-		<-g.pass
+		<-g.orders
 	}
 }
 

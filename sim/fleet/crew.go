@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -144,6 +145,8 @@ func (c *Crew) Order(o Order) {
 	c.order = o.clone()
 }
 
+const few = 16 // devices that hear of an order at once
+
 // rouse makes all devices look at their programs. Behind a gate that is a few at a time, on a goroutine that
 // ends when all have been poked: ten thousand that are woken at once keep the process from its messages, and
 // from the coordinator, until the last has had its turn.
@@ -162,9 +165,11 @@ func (c *Crew) rouse() {
 	go func() {
 		for more := true; more; {
 			for _, s := range c.squads {
-				for _, d := range s.devices {
+				for some := range slices.Chunk(s.devices, few) {
 					c.Gate.Turn()
-					d.Poke()
+					for _, d := range some {
+						d.Poke()
+					}
 				}
 			}
 			c.mu.Lock()

@@ -24,7 +24,7 @@ func (o Order) clone() Order {
 // State is where the devices are.
 type State struct {
 	At     sim.Instant  `json:"at"`     // when it was taken
-	Number int          `json:"number"` // of the order that all devices have heard of by then
+	Number int          `json:"number"` // of the order that the devices hear of by then
 	Fleets []FleetState `json:"fleets"` // in the plan's order
 
 	// Gone are the shards, of Shards, whose devices went with the process that carried them.

@@ -31,12 +31,17 @@ func TestOrdersBehindAGate(t *testing.T) {
 	go func() { c.Run(context.Background()); close(gone) }()
 	c.Order(fleet.Order{Number: 1, Starts: []sim.Instant{0}}) // its goroutine waits at the gate
 	time.Sleep(20 * time.Millisecond)
-	c.Order(fleet.Order{Number: 2, Starts: []sim.Instant{0}, End: sim.Instant(time.Second)})
+	c.Order(fleet.Order{Number: 2, Starts: []sim.Instant{0}, End: 1})
 	open, shut := context.WithCancel(t.Context())
 	defer shut()
 	go gate.Run(open)
-	time.Sleep(time.Millisecond) // some have heard
-	c.Order(fleet.Order{Number: 3, Starts: []sim.Instant{0}, End: sim.Instant(time.Second), Finish: true})
+	for c.State().Fleets[0].Ended == 0 { // until some have heard
+		time.Sleep(20 * time.Microsecond)
+	}
+	if n := c.State().Fleets[0].Ended; n == 2000 {
+		t.Log("all have heard before anybody looked")
+	}
+	c.Order(fleet.Order{Number: 3, Starts: []sim.Instant{0}, End: 1, Finish: true})
 	select {
 	case <-gone:
 	case <-time.After(20 * time.Second):
