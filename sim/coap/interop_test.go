@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -254,4 +255,54 @@ func TestObservingAndBlocksAgainstLibcoap(t *testing.T) {
 	if seen < 3 || !acked {
 		t.Errorf("%d notifications, acknowledged %v", seen, acked)
 	}
+}
+
+// Over TCP too libcoap's /time notifies each second, and what is posted whole or in blocks is whole there.
+func TestStreamAgainstLibcoap(t *testing.T) {
+	addr := libcoap(t, "")
+	d := &StreamDialer{Binding: sim.Binding{CoAP: sim.CoAP{Observe: []string{"time"}, Method: "PUT", BlockSize: 64}}}
+	c, _, o := d.Dial(t.Context(), &sim.Caller{Endpoint: addr, Key: 5})
+	if o != sim.OK {
+		t.Fatal(o)
+	}
+	defer c.Close(true)
+	bodies := [][]byte{[]byte("small"), bytes.Repeat([]byte("large."), 100)}
+	seen, sent, acked := 0, 0, 0
+	for deadline := time.Now().Add(30 * time.Second); seen < 3 || acked < len(bodies); {
+		if sent == acked && sent < len(bodies) && c.(sim.Windowed).Room() > 0 {
+			if o := c.Publish(&sim.Message{Seq: uint32(sent), Topic: "example_data", Payload: bodies[sent], QoS: 1}); o != sim.OK {
+				t.Fatal(o)
+			}
+			sent++
+		}
+		switch ev := c.Wait(deadline); {
+		case !time.Now().Before(deadline):
+			t.Fatalf("%d notifications, %d of %d acknowledged", seen, acked, sent)
+		case ev.Kind == sim.EventInbound && string(ev.Inbound.Topic) == "time" && len(ev.Inbound.Payload) > 0:
+			seen++
+		case ev.Kind == sim.EventAcked && ev.Seq == uint32(acked):
+			acked++
+			if got := getOverTCP(t, addr, "example_data"); got != string(bodies[ev.Seq]) {
+				t.Errorf("libcoap has %q, %d bytes", got, len(got))
+			}
+		case ev.Kind != sim.EventNone:
+			t.Fatalf("event = %+v", ev)
+		}
+	}
+}
+
+// getOverTCP is what libcoap's own client finds there.
+func getOverTCP(t *testing.T, addr, path string) string {
+	t.Helper()
+	client, err := exec.LookPath("coap-client-notls")
+	if err != nil {
+		t.Fatal("no coap-client-notls: it comes with Debian's libcoap3-bin, as the server does")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, client, "-m", "get", "coap+tcp://"+addr+"/"+path).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
 }
