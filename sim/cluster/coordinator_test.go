@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -137,6 +138,10 @@ func TestGoodbyeIsAnswered(t *testing.T) {
 	var p pulse
 	if err := w.ask(t.Context(), subjectBeat, &beat{Worker: "w", Ready: true, Gone: true, State: state}, &p, patience); err != nil {
 		t.Fatal(err)
+	}
+	late, _ := json.Marshal(beat{Worker: "w", State: state}) // made before the goodbye
+	if co.beat(late); !co.members[0].gone || !co.members[0].ready {
+		t.Errorf("a late beat took back what was said: %+v", co.members[0])
 	}
 	closed := make(chan struct{})
 	go func() { co.Close(); close(closed) }()
