@@ -64,12 +64,6 @@ func bindingSteps() []Step {
 			Doc:     "Each device listens to the first topic (for CoAP it observes the path) and repeats what it was told on the second.",
 			Example: `fleet "rooms" takes commands on "{fleet}/{id}/commands" and answers on "{fleet}/{id}/answers"`,
 			compile: takeCommands},
-	}
-}
-
-// securitySteps are S1, S9 and S10: how devices prove who they are.
-func securitySteps() []Step {
-	return []Step{
 		{ID: "F17", Keyword: Given, Expression: `fleet {string} repeats messages up to {count} time(s), first after {duration}`,
 			Doc:     "A CON that is not acknowledged is repeated, each wait twice as long (ACK_TIMEOUT and MAX_RETRANSMIT of RFC 7252). CoAP only.",
 			Example: `fleet "sealed" repeats messages up to 2 times, first after 500ms`,
@@ -109,6 +103,12 @@ func securitySteps() []Step {
 					return nil
 				})
 			}},
+	}
+}
+
+// securitySteps are S1, S9 and S10: how devices prove who they are.
+func securitySteps() []Step {
+	return []Step{
 		{ID: "S1", Keyword: Given, Expression: `every device of {string} has its own certificate from CA {string}`,
 			Doc:     `Each device shows a certificate of its own, signed by the CA of the run, which is called "the run".`,
 			Example: `every device of "secure" has its own certificate from CA "the run"`,

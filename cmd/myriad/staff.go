@@ -234,7 +234,7 @@ func roomFor(p *sim.Plan, local int) uint64 {
 	if free == 0 {
 		return room
 	}
-	free -= min(free, needOf(limits, p).Memory())
+	free -= min(free, limits.Memory(needOf(limits, p)))
 	return min(room, free/2/uint64(max(1, local)))
 }
 

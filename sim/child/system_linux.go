@@ -27,10 +27,9 @@ func batch() { _ = unix.SchedSetAttr(0, &unix.SchedAttr{Policy: unix.SCHED_BATCH
 
 // StepBack lets others go before this process, for good: beside others that are as busy, all of its threads get a
 // tenth of their part from then on, and if it has a session of its own, so does that (autogroup, sched(7)). That
-// needs no privilege. The process must lead
-// its process group, as a child does; otherwise, and where the kernel refuses, all goes on as usual. It may take
-// some seconds where many processes step back: the kernel hears of a session ten times a second, of all of them
-// together.
+// needs no privilege. The process must lead its process group, as a child does; otherwise, and where the kernel
+// refuses, all goes on as usual. It may take some seconds where many processes step back: the kernel hears of a
+// session ten times a second, of all of them together.
 func StepBack() {
 	if unix.Getpgrp() != os.Getpid() {
 		return

@@ -43,7 +43,7 @@ type Worker struct {
 	lease time.Duration // how long the coordinator may go unheard
 
 	leased  device.Lease   // of the devices
-	gate    *device.Gate   // of late calls
+	gate    *device.Gate   // of late calls, and of orders
 	taken   int            // claims that were taken up; of the goroutine of the beats
 	leaving bool           // of that goroutine, too
 	crews   sync.WaitGroup // the devices

@@ -10,7 +10,7 @@ import (
 
 const (
 	behind = 5 * time.Millisecond // how late a call is when the machine, not the schedule, is what holds it up
-	burst  = 16                   // calls between two looks at the network
+	burst  = 16                   // turns between two looks at the network
 )
 
 // Gate orders calls on a machine that does not keep up. Go's scheduler looks at the network when it has
@@ -19,8 +19,8 @@ const (
 // way, each with a stack four times a device's, and hardly one comes to its end. (Measured with six
 // processes on two cores: of 78,000 TCP connections that the kernel had established, 10,000 had seen their
 // CONNACK.) A call that is on time does not meet the gate, unless others wait there: it would be served
-// before them, and they would be ever later. The gate sets no limit: it lets a few calls begin, waits until
-// the scheduler has looked, and goes on.
+// before them, and they would be ever later. Who wakes devices for an order passes it too, for the same reason. The
+// gate sets no limit: it lets a few begin, waits until the scheduler has looked, and goes on.
 type Gate struct {
 	pass    chan struct{} // calls
 	orders  chan struct{} // who brings orders does not queue behind the calls
@@ -79,13 +79,9 @@ func (g *Gate) look(seen chan<- struct{}) {
 	}
 }
 
-// Turn waits its turn to wake a few devices. While late calls wait, every second turn is theirs. Without a gate,
-// and once it is left open, it is always one's turn.
-func (g *Gate) Turn() {
-	if g != nil {
-		<-g.orders
-	}
-}
+// Turn waits its turn to wake a few devices. While late calls wait, about every second turn is theirs. Once the gate
+// is left open it is always one's turn.
+func (g *Gate) Turn() { <-g.orders }
 
 // enter waits its turn when a call that was due is late, or those before it are.
 func (g *Gate) enter(late time.Duration) {

@@ -84,7 +84,7 @@ func Examine(l Limits, n Need) []Finding {
 		Mend: "sysctl -w net.netfilter.nf_conntrack_max=" + raise(devices+l.ConntrackUsed),
 	})
 
-	memory := n.Memory() + uint64(l.Workers(n))*WorkerProcess
+	memory := l.Memory(n)
 	add(l.MemoryAvailable > 0, Finding{
 		Limit: "memory", Is: bytes(l.MemoryAvailable) + " available", Allows: bytes(l.MemoryAvailable),
 		Needs: bytes(memory), Verdict: judge(memory, l.MemoryAvailable),

@@ -50,13 +50,14 @@ func (n Need) Devices() int { return n.tcp() + n.udp() }
 func (n Need) tcp() int { return n.MQTT + n.MQTTOverTLS }
 func (n Need) udp() int { return n.CoAP + n.CoAPOverDTLS }
 
-// Memory is what the devices and their sockets, and the embedded broker's side of them, take: bytes.
-func (n Need) Memory() uint64 {
+// Memory is what the workers with their devices, the kernel's sockets, and the embedded broker's side of it all
+// take: bytes.
+func (l Limits) Memory(n Need) uint64 {
 	b := n.MQTT*MQTTDevice + n.MQTTOverTLS*TLSDevice + n.CoAP*CoAPDevice + n.CoAPOverDTLS*DTLSDevice + n.tcp()*TCPSocket
 	if n.Embedded {
 		b += n.tcp() * (BrokerClient + TCPSocket)
 	}
-	return uint64(b)
+	return uint64(b + l.Workers(n)*WorkerProcess)
 }
 
 // PerProcess is the number of devices that one process carries, or of clients that one embedded broker does.
