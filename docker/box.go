@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"strconv"
@@ -117,6 +118,8 @@ func descriptors() int64 {
 }
 
 func (b *box) addr() string { return loopback(b.port) }
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // up starts the container and returns when the service in it is ready.
 func (b *box) up(ctx context.Context) error {

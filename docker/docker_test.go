@@ -122,24 +122,6 @@ func TestOrphaned(t *testing.T) {
 	}
 }
 
-func TestFreePort(t *testing.T) {
-	drawn := drawnPorts()
-	for range 20 {
-		port, err := freePort()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if drawn(port) || port < portLow || port >= portHigh {
-			t.Fatalf("port %d may be taken by an outgoing connection", port)
-		}
-		l, err := net.Listen("tcp", loopback(port))
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.Close()
-	}
-}
-
 func TestIsLocal(t *testing.T) {
 	for host, want := range map[string]bool{
 		"unix:///var/run/docker.sock": true,

@@ -15,6 +15,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/host"
 )
 
 const (
@@ -88,7 +89,7 @@ func (m *Mosquitto) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask the engine about itself: %w", err)
 	}
-	if m.ports, err = freePorts(len(m.schemes())); err != nil {
+	if m.ports, err = host.FreePorts(len(m.schemes())); err != nil {
 		return err
 	}
 	m.box.port = m.ports[0]

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/myriad-iot/myriad/docker"
+	"github.com/myriad-iot/myriad/sim/peers"
 )
 
 const deployStory = `Feature: Workers
@@ -130,7 +131,7 @@ exec sh -c "$(printf %s "$3" | sed s,/tmp/myriad-,` + dir + `/"$2"-,g)"
 		t.Fatal(err)
 	}
 	c := exec.Command("sh", filepath.Join(dir, "run.sh"))
-	c.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "MYRIAD="+program, "PORT="+strconv.Itoa(freePort(t)), "CI=true")
+	c.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "MYRIAD="+program, "PORT="+strconv.Itoa(peers.Ports(t, 1)[0]), "CI=true")
 	return c, dir
 }
 

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/myriad-iot/myriad/sim/peers"
 )
 
 func TestMain(m *testing.M) {
@@ -29,8 +31,9 @@ func scriptParams(t *testing.T, dir string) testscript.Params {
 		Dir: dir,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("CI", "true") // plain lines
-			e.Setenv("PORT", strconv.Itoa(freePort(t)))
-			e.Setenv("PORT2", strconv.Itoa(freePort(t)))
+			ports := peers.Ports(t, 2)
+			e.Setenv("PORT", strconv.Itoa(ports[0]))
+			e.Setenv("PORT2", strconv.Itoa(ports[1]))
 			return nil
 		},
 		Condition: func(name string) (bool, error) {
@@ -58,15 +61,6 @@ func (serial) Parallel()     {}
 func (serial) Verbose() bool { return testing.Verbose() }
 func (s serial) Run(name string, f func(testscript.T)) {
 	s.T.Run(name, func(t *testing.T) { f(serial{t}) })
-}
-
-func freePort(t *testing.T) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // within DURATION CODE PROGRAM ARG... runs a program that must exit with CODE, and within the time.

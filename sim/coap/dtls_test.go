@@ -2,11 +2,9 @@ package coap
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"net"
 	"net/netip"
-	"os/exec"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -342,30 +340,10 @@ func udpScript(t *testing.T, answer func([]byte) []byte) string {
 
 // Debian's libcoap as the server, over OpenSSL and GnuTLS. Neither build has Connection IDs.
 func TestDTLSAgainstLibcoap(t *testing.T) {
-	for _, name := range []string{"coap-server-openssl", "coap-server-gnutls"} {
-		bin, err := exec.LookPath(name)
-		if err != nil {
-			t.Logf("no %s", name)
-			continue
-		}
-		t.Run(name, func(t *testing.T) {
-			port := freePair(t)
-			ctx, cancel := context.WithCancel(context.Background())
-			cmd := exec.CommandContext(ctx, bin, "-A", "127.0.0.1", "-p", strconv.Itoa(port), "-d", "100", "-k", "key of dev-1", "-h", "hint")
-			var log bytes.Buffer
-			cmd.Stdout, cmd.Stderr = &log, &log
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				cancel()
-				_ = cmd.Wait() // killed
-				if t.Failed() {
-					t.Log(log.String())
-				}
-			}()
-			awaitPong(t, net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-			c, _ := dialDTLS(t, pskDialer(sim.Security{CID: true}), net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1)), 1)
+	for _, program := range []string{"coap-server-openssl", "coap-server-gnutls"} {
+		t.Run(program, func(t *testing.T) {
+			_, secure := peers.Libcoap(t, []string{program}, []string{"-k", "key of dev-1", "-h", "hint"})
+			c, _ := dialDTLS(t, pskDialer(sim.Security{CID: true}), secure, 1)
 			for seq := range uint32(20) {
 				if ev := reported(t, c, seq); ev.Kind != sim.EventAcked {
 					t.Fatalf("event = %+v", ev)
@@ -376,24 +354,4 @@ func TestDTLSAgainstLibcoap(t *testing.T) {
 			}
 		})
 	}
-}
-
-// freePair finds two neighbouring ports: libcoap's DTLS is one above its UDP.
-func freePair(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		a, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := a.LocalAddr().(*net.UDPAddr).Port
-		b, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port + 1})
-		_ = a.Close()
-		if err == nil {
-			_ = b.Close()
-			return port
-		}
-	}
-	t.Fatal("no two neighbouring ports are free")
-	return 0
 }

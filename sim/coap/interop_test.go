@@ -3,10 +3,7 @@ package coap
 import (
 	"bytes"
 	"context"
-	"net"
-	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +17,7 @@ import (
 	"github.com/plgd-dev/go-coap/v3/udp"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/peers"
 )
 
 // received is what a go-coap server saw of a request.
@@ -134,66 +132,12 @@ func TestAgainstGoCoAP(t *testing.T) {
 // datagrams, counted from 1, that it is to lose on their way out.
 func libcoap(t *testing.T, drop string) (addr string) {
 	t.Helper()
-	var bin string
-	for _, name := range []string{"coap-server-notls", "coap-server-openssl", "coap-server-gnutls", "coap-server"} {
-		if path, err := exec.LookPath(name); err == nil {
-			bin = path
-			break
-		}
-	}
-	if bin == "" {
-		if os.Getenv("CI") != "" {
-			t.Fatal("no coap-server: install Debian's libcoap3-bin")
-		}
-		t.Skip("no coap-server (Debian's libcoap3-bin); it is required if CI is set")
-	}
-	free, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := free.LocalAddr().(*net.UDPAddr).Port
-	free.Close()
-	args := []string{"-A", "127.0.0.1", "-p", strconv.Itoa(port), "-d", "100"}
+	var args []string
 	if drop != "" {
-		args = append(args, "-l", drop)
+		args = []string{"-l", drop}
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var log bytes.Buffer
-	cmd := exec.CommandContext(ctx, bin, args...)
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cancel()
-		_ = cmd.Wait() // killed
-		if t.Failed() {
-			t.Logf("%s: %s", bin, &log)
-		}
-	})
-	addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	awaitPong(t, addr)
+	addr, _ = peers.Libcoap(t, []string{"coap-server-notls", "coap-server-openssl", "coap-server-gnutls", "coap-server"}, args)
 	return addr
-}
-
-// awaitPong pings until the server answers once.
-func awaitPong(t *testing.T, addr string) {
-	t.Helper()
-	conn, err := net.Dial("udp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		if _, err := conn.Write(ping(1)); err != nil {
-			continue // refused: its socket is not there yet
-		}
-		_ = conn.SetReadDeadline(time.Now().Add(time.Second))
-		if _, err := conn.Read(make([]byte, 64)); err == nil {
-			return
-		}
-	}
-	t.Fatalf("no pong from %s", addr)
 }
 
 func TestAgainstLibcoap(t *testing.T) {
@@ -294,10 +238,7 @@ func TestStreamAgainstLibcoap(t *testing.T) {
 // getOverTCP is what libcoap's own client finds there.
 func getOverTCP(t *testing.T, addr, path string) string {
 	t.Helper()
-	client, err := exec.LookPath("coap-client-notls")
-	if err != nil {
-		t.Fatal("no coap-client-notls: it comes with Debian's libcoap3-bin, as the server does")
-	}
+	client := peers.Program(t, "libcoap3-bin", "coap-client-notls")
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, client, "-m", "get", "coap+tcp://"+addr+"/"+path).Output()

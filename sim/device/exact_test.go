@@ -9,10 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -317,7 +314,7 @@ func cutsOfBrokers() int {
 // cannot write a PUBREC it does not pass the message on (processPublish in its server.go returns before
 // publishToSubscribers), has noted it as received all the same, and answers its repetition with a PUBREC.
 func TestExactlyOnceAtRealBrokers(t *testing.T) {
-	for name, start := range map[string]func(testing.TB) string{"mochi": peers.Mochi, "mosquitto": startMosquitto} {
+	for name, start := range map[string]func(testing.TB) string{"mochi": peers.Mochi, "mosquitto": mosquitto} {
 		t.Run(name, func(t *testing.T) {
 			endpoint := start(t)
 			listener := &mqtt.Dialer{Binding: sim.Binding{MQTT: sim.MQTT{Subscribe: []sim.Subscription{{Filter: "m/+", QoS: 2}}}}}
@@ -387,42 +384,6 @@ func TestExactlyOnceAtRealBrokers(t *testing.T) {
 	}
 }
 
-// startMosquitto runs Debian's mosquitto, where it is installed.
-func startMosquitto(t testing.TB) string {
-	path, err := exec.LookPath("mosquitto")
-	if err != nil {
-		if path, err = exec.LookPath("/usr/sbin/mosquitto"); err != nil {
-			if os.Getenv("CI") != "" {
-				t.Fatal("mosquitto is not installed, and CI wants it")
-			}
-			t.Skip("mosquitto is not installed")
-		}
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	endpoint := l.Addr().String()
-	l.Close()
-	_, port, _ := strings.Cut(endpoint, ":")
-	conf := filepath.Join(t.TempDir(), "mosquitto.conf")
-	text := "listener " + port + " 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 0\nlog_type error\n"
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(path, "-c", conf)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	for by := time.Now().Add(10 * time.Second); ; {
-		if conn, err := net.Dial("tcp", endpoint); err == nil {
-			conn.Close()
-			return endpoint
-		}
-		if time.Now().After(by) {
-			t.Fatal("mosquitto does not listen")
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+func mosquitto(t testing.TB) string {
+	return peers.Mosquitto(t, "allow_anonymous true\npersistence false\nmax_queued_messages 0\nlog_type error")
 }

@@ -3,9 +3,7 @@ package link_test
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -57,27 +55,9 @@ func dialer(t *testing.T, b sim.Binding, a *identity.Authority) *link.Dialer {
 	return l
 }
 
-// mosquitto starts Debian's broker with a certificate of a's and the lines, on a free port.
+// mosquitto starts Debian's broker with a certificate of a's and the lines.
 func mosquitto(t *testing.T, a *identity.Authority, lines string) string {
 	t.Helper()
-	bin, err := exec.LookPath("mosquitto")
-	for _, path := range []string{"/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"} {
-		if err != nil {
-			bin, err = exec.LookPath(path)
-		}
-	}
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("no mosquitto: install Debian's mosquitto")
-		}
-		t.Skip("no mosquitto (Debian's mosquitto); it is required if CI is set")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := l.Addr().(*net.TCPAddr)
-	_ = l.Close()
 	dir := t.TempDir()
 	write := func(name string, b []byte) {
 		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
@@ -99,31 +79,8 @@ func mosquitto(t *testing.T, a *identity.Authority, lines string) string {
 	write("ca.pem", ca)
 	write("cert.pem", cert)
 	write("key.pem", key)
-	config := fmt.Sprintf("user root\nallow_anonymous true\nlistener %d 127.0.0.1\ncafile DIR/ca.pem\ncertfile DIR/cert.pem\nkeyfile DIR/key.pem\n%s\n", at.Port, lines)
-	write("mosquitto.conf", []byte(strings.ReplaceAll(config, "DIR", dir)))
-	var log bytes.Buffer
-	cmd := exec.Command(bin, "-v", "-c", filepath.Join(dir, "mosquitto.conf"))
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("mosquitto: %s", &log)
-		}
-	})
-	for until := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		c, err := net.Dial("tcp", at.String())
-		if err == nil {
-			_ = c.Close()
-			return at.String()
-		}
-		if time.Now().After(until) {
-			t.Fatal(err)
-		}
-	}
+	config := "allow_anonymous true\ncafile DIR/ca.pem\ncertfile DIR/cert.pem\nkeyfile DIR/key.pem\n" + lines
+	return peers.Mosquitto(t, strings.ReplaceAll(config, "DIR", dir))
 }
 
 func TestMosquittoMutualTLS(t *testing.T) {

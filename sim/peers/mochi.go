@@ -3,6 +3,7 @@ package peers
 import (
 	"log/slog"
 	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -28,12 +29,7 @@ func MochiWith(t testing.TB, hook mochi.Hook, config any) string {
 // MochiWebSocket is Mochi behind WebSocket, on any path: gorilla/websocket's server.
 func MochiWebSocket(t testing.TB) string {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0") // mochi's listener takes no other's socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	_ = free.Close()
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(Ports(t, 1)[0])) // mochi's listener takes no other's socket
 	serveMochi(t, listeners.NewWebsocket(listeners.Config{ID: "ws", Address: address}), new(auth.AllowHook), nil)
 	for until := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		if conn, err := net.Dial("tcp", address); err == nil {

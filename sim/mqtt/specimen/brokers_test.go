@@ -1,11 +1,8 @@
 package specimen_test
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -40,8 +37,8 @@ func brokers(t *testing.T) []broker {
 		{"mochi", peers.Mochi(t), peers.MochiWith(t, new(auth.Hook), guard), false},
 		{"nats-server", startNATS(t, server.Options{}), startNATS(t, server.Options{Username: username, Password: password}), true},
 	}
-	if b, ok := startMosquitto(t); ok {
-		list = append(list, b)
+	if _, ok := peers.Installed(t, "mosquitto", "mosquitto"); ok {
+		list = append(list, startMosquitto(t))
 	}
 	return list
 }
@@ -65,79 +62,15 @@ func startNATS(t *testing.T, o server.Options) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(o.MQTT.Port))
 }
 
-// installed finds a program of a Debian package. Where CI is set it must be there; elsewhere ok is false.
-func installed(t testing.TB, name, debian string) (path string, ok bool) {
+func startMosquitto(t *testing.T) broker {
 	t.Helper()
-	for _, candidate := range []string{name, "/usr/sbin/" + name} {
-		if path, err := exec.LookPath(candidate); err == nil {
-			return path, true
-		}
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("no %s: install Debian's %s", name, debian)
-	}
-	t.Logf("no %s (Debian's %s); it is required if CI is set", name, debian)
-	return "", false
-}
-
-func startMosquitto(t *testing.T) (broker, bool) {
-	t.Helper()
-	program, ok := installed(t, "mosquitto", "mosquitto")
-	if !ok {
-		return broker{}, false
-	}
-	tool, ok := installed(t, "mosquitto_passwd", "mosquitto")
-	if !ok {
-		return broker{}, false
-	}
-	dir := t.TempDir()
-	users := filepath.Join(dir, "users")
+	users := filepath.Join(t.TempDir(), "users")
+	tool := peers.Program(t, "mosquitto", "mosquitto_passwd")
 	if out, err := exec.Command(tool, "-c", "-b", users, username, password).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	b := broker{"mosquitto", freePort(t), freePort(t), false}
-	_, open, _ := net.SplitHostPort(b.open)
-	_, guarded, _ := net.SplitHostPort(b.guarded)
-	config := fmt.Sprintf("per_listener_settings true\nuser root\n"+
-		"listener %s 127.0.0.1\nallow_anonymous true\nlistener %s 127.0.0.1\nallow_anonymous false\npassword_file %s\n", open, guarded, users)
-	file := filepath.Join(dir, "mosquitto.conf")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var log bytes.Buffer
-	cmd := exec.CommandContext(ctx, program, "-c", file)
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cancel()
-		_ = cmd.Wait() // killed
-		if t.Failed() {
-			t.Logf("mosquitto: %s", &log)
-		}
-	})
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		conn, err := net.Dial("tcp", b.guarded)
-		if err == nil {
-			conn.Close()
-			return b, true
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("mosquitto does not listen: %v: %s", err, &log)
-		}
-	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return broker{"mosquitto", peers.Mosquitto(t, "allow_anonymous true"),
+		peers.Mosquitto(t, "allow_anonymous false\npassword_file "+users), false}
 }
 
 // witness subscribes at the far end, with paho: another's code than the device's own. What it got comes as "topic payload".

@@ -12,20 +12,15 @@ import (
 	"testing"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/peers"
 )
 
 // mosquitto_sub and mosquitto_pub are the far ends of a device: they read what it sends and its will,
 // and send it what it listens to, with properties in version 5.
 func TestMosquittoClients(t *testing.T) {
-	b, ok := startMosquitto(t)
-	if !ok {
-		t.Skip("no mosquitto (Debian's mosquitto); it is required if CI is set")
-	}
-	subscriber, ok1 := installed(t, "mosquitto_sub", "mosquitto-clients")
-	publisher, ok2 := installed(t, "mosquitto_pub", "mosquitto-clients")
-	if !ok1 || !ok2 {
-		t.Skip("no mosquitto_sub and mosquitto_pub (Debian's mosquitto-clients); they are required if CI is set")
-	}
+	b := startMosquitto(t)
+	subscriber := peers.Program(t, "mosquitto-clients", "mosquitto_sub")
+	publisher := peers.Program(t, "mosquitto-clients", "mosquitto_pub")
 	host, port, err := net.SplitHostPort(b.open)
 	if err != nil {
 		t.Fatal(err)
