@@ -148,6 +148,10 @@ func TestAppendOption(t *testing.T) {
 			if got := appendOption([]byte("x"), delta, value); err != nil || string(got) != "x"+string(want[:n]) {
 				t.Errorf("delta %d, %d bytes: %x, want %x, %v", delta, size, got[:6], want[:6], err)
 			}
+			m := &message.Message{Payload: value, Options: message.Options{{ID: 1}, {ID: message.OptionID(1 + delta), Value: value}}}
+			if n, got := contentSize(m), appendContent(nil, m); n != len(got) {
+				t.Errorf("delta %d, %d bytes: reckoned %d, appended %d", delta, size, n, len(got))
+			}
 		}
 	}
 }

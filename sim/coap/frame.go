@@ -2,7 +2,6 @@ package coap
 
 import (
 	"encoding/binary"
-	"errors"
 	"time"
 
 	"github.com/plgd-dev/go-coap/v3/message"
@@ -106,8 +105,8 @@ func (c *Stream) cut(s *scratch) cutting {
 	if c.d.compose(s) != nil {
 		return cutting{} // begin will say so
 	}
-	options, _ := s.m.Options.Marshal(nil) // the error is that nothing is no room
-	room := int(c.limit) - frontSize(options+1+n, c.d.tokenSize) - options - 1
+	size := contentSize(&s.m)
+	room := int(c.limit) - frontSize(size, c.d.tokenSize) - (size - n)
 	if whole && n <= room {
 		return cutting{}
 	}
@@ -142,15 +141,8 @@ func frontSize(n, token int) int {
 }
 
 // encode frames m. The codec's own Encode allocates for lengths above 12.
-func (c *Stream) encode(m *message.Message) (*[]byte, error) {
-	size, err := m.Options.Marshal(nil)
-	if err != nil && !errors.Is(err, message.ErrTooSmall) {
-		return nil, err
-	}
-	n := size
-	if len(m.Payload) > 0 {
-		n += 1 + len(m.Payload)
-	}
+func (c *Stream) encode(m *message.Message) *[]byte {
+	n := contentSize(m)
 	p := c.d.getPacket()
 	if most := frontSize(n, len(m.Token)) + n; cap(*p) < most {
 		*p = make([]byte, 0, most)
@@ -168,16 +160,8 @@ func (c *Stream) encode(m *message.Message) (*[]byte, error) {
 	}
 	b = append(b, byte(m.Code))
 	b = append(appendTokenLength(b, len(m.Token)), m.Token...)
-	if _, err = m.Options.Marshal(b[len(b) : len(b)+size]); err != nil {
-		c.d.putPacket(p)
-		return nil, err
-	}
-	b = b[:len(b)+size]
-	if len(m.Payload) > 0 {
-		b = append(append(b, payloadMarker), m.Payload...)
-	}
-	*p = b
-	return p, nil
+	*p = appendContent(b, m)
+	return p
 }
 
 // handleAll handles the messages that have come whole, up to the first that makes an event.
@@ -259,7 +243,7 @@ func (c *Stream) abort() {
 func (c *Stream) handle(b []byte, f front, now time.Time) {
 	s := c.d.getScratch()
 	defer c.d.scratch.Put(s)
-	s.m = message.Message{Options: s.options[:0]}
+	s.m = message.Message{Options: s.options[:0:maxOptions]}
 	head := coder.MessageHeader{Code: codes.Code(b[f.code]), Token: b[f.token:f.rest]}
 	if _, err := coder.DefaultCoder.DecodeWithHeader(b[f.rest:], head, &s.m); err != nil {
 		c.abort()
@@ -338,11 +322,7 @@ func (c *Stream) signal(code codes.Code, tok []byte, options message.Options) si
 }
 
 func (c *Stream) emit(m *message.Message) sim.Outcome {
-	p, err := c.encode(m)
-	if err != nil {
-		c.over = sim.LocalOther
-		return c.over
-	}
+	p := c.encode(m)
 	defer c.d.putPacket(p)
 	return c.write(*p)
 }

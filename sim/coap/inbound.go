@@ -32,15 +32,15 @@ func (s *scratch) decode(n int) bool {
 		header := [headerSize]byte{s.in[0] & 0xf0, s.in[1], s.in[2], s.in[3]}
 		copy(s.in[from:], header[:])
 	}
-	unmarshal := func(n int) bool {
-		s.m.Options = s.options[:0]
+	unmarshal := func(n, options int) bool {
+		s.m.Options = s.options[:0:options]
 		_, err := coder.DefaultCoder.Decode(s.in[from:n], &s.m)
 		if from > 0 {
 			s.m.Token = tok
 		}
 		return err == nil
 	}
-	if !unmarshal(n) {
+	if !unmarshal(n, maxOptions) {
 		return false
 	}
 	if s.m.Code == codes.Empty {
@@ -51,7 +51,7 @@ func (s *scratch) decode(n int) bool {
 		// the codec lets pass. One more byte tells: it is an empty option, or the payload.
 		s.in[n] = 0
 		count := len(s.m.Options)
-		ok := unmarshal(n + 1)
+		ok := unmarshal(n+1, maxOptions+1)
 		s.m.Options = s.m.Options[:min(count, len(s.m.Options))]
 		return ok && len(s.m.Payload) == 0
 	}

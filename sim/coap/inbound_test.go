@@ -260,3 +260,17 @@ func TestLateAnswersToAnEndedExchange(t *testing.T) {
 		expect(t, c, sim.EventAcked, 1, sim.OK, 1)
 	})
 }
+
+// A message has 32 options at most, whether its last byte has to be looked at twice or not.
+func TestDecodeManyOptions(t *testing.T) {
+	for n, ok := range map[int]bool{31: true, 32: true, 33: false, 34: false} {
+		ifMatch := "\x10" + strings.Repeat("\x00", n-2) // all but the last
+		for _, last := range []string{"\x00", "\x00\xffx", "\x01\xff"} {
+			s := new(scratch)
+			b := append(header(message.NonConfirmable, codes.Content, 1, ""), ifMatch+last...)
+			if got := s.decode(copy(s.in[:], b)); got != ok || ok && len(s.m.Options) != n {
+				t.Errorf("%d options, the last %x: %v, %d", n, last, got, len(s.m.Options))
+			}
+		}
+	}
+}

@@ -201,17 +201,37 @@ func (d *Dialer) encode(s *scratch, kind message.Type, id uint16, tok token) *[]
 	p := d.getPacket()
 	b := append((*p)[:0], version<<6|byte(kind)<<4|tokenLength(d.tokenSize), byte(s.m.Code), byte(id>>8), byte(id))
 	b = tok.form(appendTokenLength(b, d.tokenSize), d.tokenSize)
+	*p = appendContent(b, &s.m)
+	return p
+}
+
+// appendContent appends what follows the token, over datagrams and streams alike: options, which must be in
+// order, and payload.
+func appendContent(dst []byte, m *message.Message) []byte {
 	last := message.OptionID(0)
-	for i := range s.m.Options {
-		o := &s.m.Options[i]
-		b = appendOption(b, uint(o.ID-last), o.Value)
+	for i := range m.Options {
+		o := &m.Options[i]
+		dst = appendOption(dst, uint(o.ID-last), o.Value)
 		last = o.ID
 	}
-	if len(s.m.Payload) > 0 {
-		b = append(append(b, payloadMarker), s.m.Payload...)
+	if len(m.Payload) > 0 {
+		dst = append(append(dst, payloadMarker), m.Payload...)
 	}
-	*p = b
-	return p
+	return dst
+}
+
+// contentSize is how much appendContent appends.
+func contentSize(m *message.Message) int {
+	n, last := 0, message.OptionID(0)
+	for i := range m.Options {
+		o := &m.Options[i]
+		n += 1 + nibbleSize(uint(o.ID-last)) + nibbleSize(uint(len(o.Value))) + len(o.Value)
+		last = o.ID
+	}
+	if len(m.Payload) > 0 {
+		n += 1 + len(m.Payload)
+	}
+	return n
 }
 
 // appendOption appends an option whose number is delta above that of the one before (RFC 7252 section 3.1).
@@ -233,6 +253,17 @@ func appendNibble(dst []byte, n uint) (byte, []byte) {
 		return 13, append(dst, byte(n-13))
 	}
 	return byte(n), dst
+}
+
+// nibbleSize is how much appendNibble appends.
+func nibbleSize(n uint) int {
+	switch {
+	case n >= 13+256:
+		return 2
+	case n >= 13:
+		return 1
+	}
+	return 0
 }
 
 func (d *Dialer) getPacket() *[]byte {

@@ -81,7 +81,7 @@ func (c *Stream) request(s *scratch, tok token) (*[]byte, error) {
 	}
 	s.token = tok.form(s.token[:0], c.d.tokenSize) // not tok itself, which would move to the heap
 	s.m.Token = s.token
-	return c.encode(&s.m)
+	return c.encode(&s.m), nil
 }
 
 // write hands bytes to the kernel; a peer that takes none for pongWait is gone.

@@ -176,11 +176,8 @@ func TestStreamTokenSizes(t *testing.T) {
 				t.Errorf("a token of %d bytes, want %d", len(tok), size)
 			}
 			long := func(tok []byte, payload string) { // the codec has no such tokens
-				p, err := c.encode(&message.Message{Code: codes.Content, Token: tok, Payload: []byte(payload),
+				p := c.encode(&message.Message{Code: codes.Content, Token: tok, Payload: []byte(payload),
 					Options: message.Options{uintOption(message.Observe, 1)}})
-				if err != nil {
-					t.Fatal(err)
-				}
 				f.out <- bytes.Clone(*p)
 			}
 			long(tok, "first")
