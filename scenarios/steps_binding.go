@@ -1,11 +1,10 @@
 package scenarios
 
 import (
-	"math"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/myriad-iot/myriad/scenarios/profiles"
 	"github.com/myriad-iot/myriad/sim"
 )
 
@@ -96,8 +95,8 @@ func bindingSteps() []Step {
 			compile: func(c *compiler, a *args) error {
 				return c.bind(a.str(0), "keep-alive", func(f *fleet) error {
 					d := a.duration(1)
-					if d.D() < time.Second || d.D() > math.MaxUint16*time.Second {
-						return wrong("write 1s to 65535s, which is what MQTT can say", "a keep-alive of %s", d)
+					if !profiles.KeepAliveFits(d.D()) {
+						return wrong("write whole seconds, 1s to 65535s, which is what MQTT can say", "a keep-alive of %s", d)
 					}
 					f.binding.KeepAlive = d
 					return nil

@@ -110,6 +110,8 @@ func badCases() []struct{ name, text string } {
 		{"a will with QoS 3", fleet("    mqtt: {will: {topic: a, qos: 3}}\n")},
 		{"subscriptions that are no list", fleet("    mqtt: {subscribe: a/b}\n")},
 		{"a subscription without a filter", fleet("    mqtt: {subscribe: [{qos: 1}]}\n")},
+		{"a keep-alive of more than two bytes", fleet("    mqtt: {keep_alive: 1d}\n")},
+		{"a keep-alive of parts of a second", fleet("    mqtt: {keep_alive: 1500ms}\n")},
 		{"too many aliases", fleet("    mqtt: {topic_aliases: 70000}\n")},
 		{"an unknown method", fleet("    coap: {method: GET}\n")},
 		{"an odd block size", fleet("    coap: {block_size: 100}\n")},

@@ -102,7 +102,7 @@ func (r *reader) mqtt(b *sim.Binding, f map[string]ast.Node, what string) {
 	each(f, what, func(name string, n ast.Node, what string) {
 		switch name {
 		case "keep_alive":
-			b.KeepAlive = value(r, n, what, positive)
+			b.KeepAlive = value(r, n, what, keepAlive)
 		case "inflight":
 			b.Inflight = value(r, n, what, between(1, 65_535))
 		case "retain":

@@ -16,7 +16,7 @@ type securityForm struct {
 }
 
 type mqttForm struct {
-	KeepAlive    durationForm       `json:"keep_alive,omitempty" jsonschema:"description=Keep Alive; 60s if it is not said"`
+	KeepAlive    durationForm       `json:"keep_alive,omitempty" jsonschema:"description=Keep Alive: whole seconds up to 65535s; 60s if it is not said"`
 	Inflight     countForm          `json:"inflight,omitempty" jsonschema:"description=Unanswered publishes at a time; 20 if it is not said"`
 	Retain       flagForm           `json:"retain,omitempty" jsonschema:"description=Reports are retained"`
 	Will         *willForm          `json:"will,omitempty" jsonschema:"description=The message that the broker publishes when a device goes without a goodbye"`

@@ -41,6 +41,21 @@ func positive(text string) (sim.Duration, error) {
 	return sim.Duration(d), err
 }
 
+// KeepAliveFits says whether MQTT can say it: whole seconds, in two bytes (MQTT 5 section 3.1.2.10), and
+// not 0, which turns it off.
+func KeepAliveFits(d time.Duration) bool {
+	return d >= time.Second && d <= math.MaxUint16*time.Second && d%time.Second == 0
+}
+
+// keepAlive reads a duration that fits.
+func keepAlive(text string) (sim.Duration, error) {
+	d, err := ParseDuration(text)
+	if err == nil && !KeepAliveFits(d) {
+		err = fmt.Errorf("%q is no keep-alive: write whole seconds, 1s to 65535s, which is what MQTT can say", clip(text))
+	}
+	return sim.Duration(d), err
+}
+
 // atLeastZero reads a duration of 0 or more.
 func atLeastZero(text string) (sim.Duration, error) {
 	d, err := ParseDuration(text)
