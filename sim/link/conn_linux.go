@@ -12,6 +12,9 @@ import (
 
 // Close implements net.Conn.
 func (s *socket) Close() error {
+	if c := alarms(); c != nil {
+		c.forget(s)
+	}
 	if s.file.Close() != nil {
 		return failed("close", s.network(), netip.AddrPort{}, net.ErrClosed)
 	}
@@ -47,11 +50,16 @@ func (s *socket) SetDeadline(at time.Time) error {
 	if err := s.SetWriteDeadline(at); err != nil {
 		return err
 	}
-	return s.file.SetReadDeadline(at)
+	return s.SetReadDeadline(at)
 }
 
 // SetReadDeadline implements net.Conn.
-func (s *socket) SetReadDeadline(at time.Time) error { return s.file.SetReadDeadline(at) }
+func (s *socket) SetReadDeadline(at time.Time) error {
+	if c := alarms(); c != nil {
+		return c.setReadDeadline(s, at)
+	}
+	return s.file.SetReadDeadline(at)
+}
 
 // SetWriteDeadline implements net.Conn.
 func (s *socket) SetWriteDeadline(at time.Time) error {

@@ -23,16 +23,20 @@ const ownSockets = true
 //
 // It may be used like any net.Conn.
 type socket struct {
-	file     *os.File
-	raw      syscall.RawConn
-	reading  sync.Mutex
-	in       transfer
-	datagram bool // UDP
+	file    *os.File
+	raw     syscall.RawConn
+	reading sync.Mutex
+	in      transfer
+	alarm   alarm // the read deadline; the clock's lock guards it
 
 	// The poller is told of the deadline for writing only when a write has to wait, which hardly any does.
 	mu      sync.Mutex
 	writeBy time.Time
-	blocked bool // a write waits
+
+	blocked  bool // a write waits; mu guards it
+	passed   bool // the poller knows that the read deadline has passed; the clock's lock guards it
+	closed   bool // likewise
+	datagram bool // UDP
 }
 
 // dialSocket connects a socket from source, if that is valid, to the address to. Like net's, a TCP
@@ -43,6 +47,7 @@ func dialSocket(ctx context.Context, network string, source, to netip.AddrPort) 
 		return nil, failed("dial", network, to, err)
 	}
 	s := &socket{datagram: network == "udp"}
+	s.alarm.owner = s
 	if err := s.open(source, to); err != nil {
 		return nil, failed("dial", network, to, err)
 	}

@@ -1,0 +1,105 @@
+//go:build amd64 || arm64
+
+package link
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A deadline rings at its time: never before, and in the middle well within the millisecond that the
+// runtime's timers take.
+func TestClockIsPrecise(t *testing.T) {
+	near := idle(t)
+	late := make([]time.Duration, 0, 101)
+	for range cap(late) {
+		at := time.Now().Add(1700 * time.Microsecond)
+		if err := near.SetReadDeadline(at); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := near.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal(err)
+		}
+		by := time.Since(at)
+		if by < 0 {
+			t.Fatalf("%v too early", -by)
+		}
+		late = append(late, by)
+	}
+	slices.Sort(late)
+	t.Logf("late by p50 %v, p90 %v", late[50], late[90])
+	if quick := late[10]; quick > 400*time.Microsecond { // the quick ones: the machine is shared
+		t.Errorf("the quickest tenth is up to %v late", quick)
+	}
+}
+
+// A deadline that is moved, taken away or left behind by a close does not ring.
+func TestClockForgets(t *testing.T) {
+	near := idle(t)
+	soon := func() time.Time { return time.Now().Add(20 * time.Millisecond) }
+	for name, change := range map[string]func(){
+		"later": func() { near.SetReadDeadline(time.Now().Add(time.Hour)) },
+		"never": func() { near.SetReadDeadline(time.Time{}) },
+	} {
+		near.SetReadDeadline(soon())
+		change()
+		ended := make(chan error, 1)
+		go func() { _, err := near.Read(make([]byte, 1)); ended <- err }()
+		select {
+		case err := <-ended:
+			t.Fatalf("%s: %v", name, err)
+		case <-time.After(60 * time.Millisecond):
+		}
+		near.SetReadDeadline(time.Unix(1, 0))
+		if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal(err)
+		}
+	}
+	near.SetReadDeadline(soon())
+	near.Close()
+	if s := near.(*socket); s.alarm.prev != nil {
+		t.Error("a closed socket is in the wheel")
+	}
+	if near.SetReadDeadline(soon()) == nil {
+		t.Error("a closed socket takes a deadline")
+	}
+}
+
+// However close the deadlines of many are to each other and to now, none is forgotten.
+func TestClockForgetsNobody(t *testing.T) {
+	var wg sync.WaitGroup
+	for i := range uint64(20) {
+		near := idle(t)
+		defer time.AfterFunc(time.Minute, func() { near.Close() }).Stop()
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(i, 0))
+			for range 1000 {
+				at := time.Now().Add(time.Duration(r.IntN(1 << r.IntN(21))))
+				_ = near.SetReadDeadline(at)
+				_, err := near.Read(make([]byte, 1))
+				if late := time.Since(at); !errors.Is(err, os.ErrDeadlineExceeded) || late < 0 || late > 5*time.Second {
+					t.Errorf("%v late: %v", late, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func idle(t *testing.T) net.Conn {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, far := pair(t, l)
+	t.Cleanup(func() { near.Close(); far.Close(); l.Close() })
+	return near
+}
