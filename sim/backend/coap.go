@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/plgd-dev/go-coap/v3/message"
@@ -29,7 +30,7 @@ const (
 	// peerIdle is how long go-coap keeps what it holds of a silent peer.
 	peerIdle = time.Minute
 	// sweep is how often it, and the memory, look for silent peers. They visit all of them.
-	sweep = 10 * time.Second
+	sweep = 30 * time.Second
 	// peerQueue is how many datagrams of one peer may wait. NSTART is 1 for a decent client.
 	peerQueue = 4
 	// socketBuffer absorbs a whole fleet that reports at once; the kernel may grant less.
@@ -67,22 +68,25 @@ func NewCoAPServer(address string, records io.Writer, log *slog.Logger) (*CoAPSe
 	return newCoAPServer(address, journal.NewWriter(records, 0), log, new(store))
 }
 
+// roomy makes UDP sockets that hold what comes while the server sweeps, collects garbage or waits for a core.
+func roomy() net.ListenConfig {
+	return net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { enlarge(fd, socketBuffer) })
+	}}
+}
+
 func newCoAPServer(address string, j *journal.Writer, log *slog.Logger, held *store) (*CoAPServer, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	conn, err := listenFixed(address, func(address string) (*net.UDPConn, error) {
-		a, err := net.ResolveUDPAddr("udp", address)
-		if err != nil {
-			return nil, err
-		}
-		return net.ListenUDP("udp", a)
+	listen := roomy()
+	conn, err := listenFixed(address, func(address string) (net.PacketConn, error) {
+		return listen.ListenPacket(context.Background(), "udp", address)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("coap server: %w", err)
 	}
-	enlarge(conn, socketBuffer)
-	s := &CoAPServer{conn: conn, journal: j, log: log, store: held}
+	s := &CoAPServer{conn: conn.(*net.UDPConn), journal: j, log: log, store: held}
 	s.peer = func(cc *udpclient.Conn) string { return cc.RemoteAddr().String() }
 	s.send = func(cc *udpclient.Conn) func(m *pool.Message) {
 		to := cc.RemoteAddr() // and not go-coap's connection, which ends when a peer is silent for a minute

@@ -106,6 +106,7 @@ func (i *Identity) dtlsOptions() ([]dtls.ServerOption, error) {
 			dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8, dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM,
 			dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
 		),
+		dtls.WithListenConfig(roomy()),
 		dtls.WithConnectionIDGenerator(dtls.RandomCIDGenerator(cidSize)),
 		dtls.WithSessionStore(new(sessions)),
 	}, nil

@@ -2,6 +2,8 @@
 
 package backend
 
-import "net"
+import "syscall"
 
-func enlarge(c *net.UDPConn, n int) { _ = c.SetReadBuffer(n) }
+func enlarge(fd uintptr, n int) {
+	_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, n)
+}
