@@ -7,7 +7,8 @@ import "github.com/myriad-iot/myriad/sim"
 // 4.6 KB active, over TLS 1.3 at 12.7 and 15.5 KB, a CoAP device at 4 to 11 KB. BrokerClient is a
 // client of the embedded broker, which takes 27 to 78 KB; the upper end counts. WorkerProcess is a worker
 // without devices, measured at 28 MB. TCPSocket is what the kernel keeps, outside the process, for one end of a
-// connection that is nearly always empty: a million of them, both ends on one machine, took 10.3 GB.
+// connection that is nearly always empty: a million of them, both ends on one machine, took 10.3 GB. UDPSocket
+// is a device's; its server has one for all of them.
 const (
 	MQTTDevice    = 6_000
 	TLSDevice     = 20_000
@@ -15,6 +16,7 @@ const (
 	DTLSDevice    = 30_000
 	BrokerClient  = 78_000
 	TCPSocket     = 5_200
+	UDPSocket     = 3_000
 	WorkerProcess = 30_000_000
 )
 
@@ -53,7 +55,8 @@ func (n Need) udp() int { return n.CoAP + n.CoAPOverDTLS }
 // Memory is what the workers with their devices, the kernel's sockets, and the embedded broker's side of it all
 // take: bytes.
 func (l Limits) Memory(n Need) uint64 {
-	b := n.MQTT*MQTTDevice + n.MQTTOverTLS*TLSDevice + n.CoAP*CoAPDevice + n.CoAPOverDTLS*DTLSDevice + n.tcp()*TCPSocket
+	b := n.MQTT*MQTTDevice + n.MQTTOverTLS*TLSDevice + n.CoAP*CoAPDevice + n.CoAPOverDTLS*DTLSDevice +
+		n.tcp()*TCPSocket + n.udp()*UDPSocket
 	if n.Embedded {
 		b += n.tcp() * (BrokerClient + TCPSocket)
 	}
