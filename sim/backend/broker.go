@@ -130,10 +130,8 @@ func (b *Broker) Run(ctx context.Context) error {
 		b.shut()
 		return fmt.Errorf("broker: %w", err)
 	}
-	listeners := make([]*tcpListener, len(b.doors))
-	for i, d := range b.doors {
-		listeners[i] = newTCPListener(d, b.log)
-		if err := server.AddListener(listeners[i]); err != nil {
+	for _, d := range b.doors {
+		if err := server.AddListener(newTCPListener(d, b.log)); err != nil {
 			b.shut()
 			return fmt.Errorf("broker: %w", err)
 		}
@@ -150,9 +148,6 @@ func (b *Broker) Run(ctx context.Context) error {
 	}
 	if e := server.Close(); e != nil && err == nil {
 		err = fmt.Errorf("broker: %w", e)
-	}
-	for _, l := range listeners {
-		l.wait()
 	}
 	return err
 }

@@ -122,8 +122,8 @@ func (t *tcpListener) remove(c net.Conn) {
 	delete(t.conns, c)
 }
 
-// Close ends the listener and its connections; disconnect says goodbye to the clients first. It
-// implements listeners.Listener, and hides net.Listener's on purpose.
+// Close ends the listener and its connections, and returns when Serve and they have ended; disconnect says
+// goodbye to the clients first. It implements listeners.Listener, and hides net.Listener's on purpose.
 func (t *tcpListener) Close(disconnect listeners.CloseFn) {
 	t.mu.Lock()
 	conns := t.conns
@@ -140,7 +140,6 @@ func (t *tcpListener) Close(disconnect listeners.CloseFn) {
 	for c := range conns {
 		_ = c.Close()
 	}
+	// mochi waits for its clients next, and must not be given another one meanwhile.
+	t.wg.Wait()
 }
-
-// wait returns when Serve and all connections have ended.
-func (t *tcpListener) wait() { t.wg.Wait() }

@@ -10,47 +10,84 @@ import (
 	"unsafe"
 )
 
-// clock rings the read deadlines of all sockets of the process, to some ten microseconds: a timerfd in the
-// runtime's poller. The runtime's own timers wait there in whole milliseconds, rounded down and then once
-// more for the rest: half a millisecond late in the middle, and a wakening for nothing each.
+// clock rings the read deadlines of a dialer's sockets, to some ten microseconds: a timerfd in the runtime's
+// poller. The runtime's own timers wait there in whole milliseconds, rounded down and then once more for the
+// rest: half a millisecond late in the middle, and a wakening for nothing each.
 //
-// It has one goroutine, which lives as long as the process.
+// While there are sockets it has one goroutine. The zero clock is ready.
 type clock struct {
-	epoch time.Time
-	fd    uintptr
-	timer *os.File
-
-	mu    sync.Mutex
-	wheel wheel
-	armed time.Duration // when the timer goes off; zero is never
+	mu      sync.Mutex
+	sockets int
+	epoch   time.Time
+	wheel   wheel
+	armed   time.Duration // when the timer goes off; zero is never
+	timer   *os.File      // nil while there are no sockets
+	fd      uintptr       // the timer's
 }
 
-// alarms is the process's clock, nil if the kernel gives it none: then deadlines are the runtime's.
-var alarms = sync.OnceValue(newClock)
+// enter makes s one of the clock's sockets. If the kernel gives no timer, its deadlines are the runtime's.
+func (c *clock) enter(s *socket) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sockets == 0 && !c.start() {
+		return
+	}
+	c.sockets++
+	s.clock, s.alarm.owner = c, s
+}
 
-func newClock() *clock {
+func (c *clock) start() bool {
 	const monotonic = 1 // CLOCK_MONOTONIC
 	fd, _, errno := syscall.RawSyscall(syscall.SYS_TIMERFD_CREATE, monotonic, syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if errno != 0 {
+		return false
+	}
+	timer := os.NewFile(fd, "timerfd")
+	raw, err := timer.SyscallConn()
+	if err != nil || timer.SetReadDeadline(time.Time{}) != nil { // the poller did not take it
+		_ = timer.Close()
+		return false
+	}
+	if c.epoch.IsZero() {
+		c.epoch = time.Now()
+	}
+	c.timer, c.fd, c.armed = timer, fd, 0
+	go c.run(timer, raw)
+	return true
+}
+
+// leave is for a socket that is about to close. The last one's ends run, and waits for that.
+func (c *clock) leave(s *socket) {
+	if timer := c.without(s); timer != nil {
+		_ = timer.Close() // without the lock, which run may want before it sees that
+	}
+}
+
+// without forgets s, and gives up the timer if there are no sockets any more.
+func (c *clock) without(s *socket) (timer *os.File) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.closed {
 		return nil
 	}
-	c := &clock{epoch: time.Now(), fd: fd, timer: os.NewFile(fd, "timerfd")}
-	raw, err := c.timer.SyscallConn()
-	if err != nil || c.timer.SetReadDeadline(time.Time{}) != nil { // the poller did not take it
-		_ = c.timer.Close()
-		return nil
+	s.closed = true
+	c.wheel.clear(&s.alarm)
+	if c.sockets--; c.sockets == 0 {
+		timer, c.timer = c.timer, nil
 	}
-	go c.run(raw)
-	return c
+	return timer
 }
 
 // run rings whenever the timer goes off, which is an edge to the poller: the timer is set anew then, not
 // read. All of that is one Read, because each new one would forget an edge that came just before it.
-func (c *clock) run(raw syscall.RawConn) {
+func (c *clock) run(timer *os.File, raw syscall.RawConn) {
 	ring := func(a *alarm) { _ = a.owner.pass(true) } // it fails when the socket is closed
 	_ = raw.Read(func(uintptr) bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		if c.timer != timer {
+			return true
+		}
 		c.wheel.advance(time.Since(c.epoch), ring)
 		c.armed = 0
 		if at, ok := c.wheel.next(); ok {
@@ -87,14 +124,6 @@ func (c *clock) setReadDeadline(s *socket, at time.Time) error {
 	c.wheel.set(&s.alarm, due)
 	c.arm(due)
 	return nil
-}
-
-// forget is for a socket that is about to close.
-func (c *clock) forget(s *socket) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s.closed = true
-	c.wheel.clear(&s.alarm)
 }
 
 // pass tells the poller whether the socket's read deadline has passed. The clock's lock is held.

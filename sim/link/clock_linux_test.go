@@ -3,10 +3,13 @@
 package link
 
 import (
+	"bytes"
 	"errors"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -91,6 +94,44 @@ func TestClockForgetsNobody(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// Its goroutine and its timer last as long as there are sockets, and come back with them.
+func TestClockEndsWithItsSockets(t *testing.T) {
+	l := listen(t)
+	to := l.Addr().(*net.TCPAddr).AddrPort()
+	c := new(clock)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 100 {
+				near, err := dialSocket(t.Context(), c, "tcp", netip.AddrPort{}, to)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				at := time.Now().Add(100 * time.Microsecond)
+				_ = near.SetReadDeadline(at)
+				if _, err := near.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || time.Now().Before(at) {
+					t.Error(err)
+				}
+				_ = near.(*socket).SetLinger(0)
+				_ = near.Close()
+				_ = near.Close()
+			}
+		})
+	}
+	wg.Wait()
+	if c.sockets != 0 || c.timer != nil || c.wheel.inNear+c.wheel.inFar != 0 {
+		t.Errorf("%d sockets, timer %v, %d and %d alarms", c.sockets, c.timer, c.wheel.inNear, c.wheel.inFar)
+	}
+	stacks := make([]byte, 1<<20)
+	left := func() bool { return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("(*clock).run")) }
+	for until := time.Now().Add(10 * time.Second); left(); time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("the clock's goroutine is left")
+		}
+	}
 }
 
 func idle(t *testing.T) net.Conn {

@@ -12,8 +12,8 @@ import (
 
 // Close implements net.Conn.
 func (s *socket) Close() error {
-	if c := alarms(); c != nil {
-		c.forget(s)
+	if s.clock != nil {
+		s.clock.leave(s)
 	}
 	if s.file.Close() != nil {
 		return failed("close", s.network(), netip.AddrPort{}, net.ErrClosed)
@@ -55,8 +55,8 @@ func (s *socket) SetDeadline(at time.Time) error {
 
 // SetReadDeadline implements net.Conn.
 func (s *socket) SetReadDeadline(at time.Time) error {
-	if c := alarms(); c != nil {
-		return c.setReadDeadline(s, at)
+	if s.clock != nil {
+		return s.clock.setReadDeadline(s, at)
 	}
 	return s.file.SetReadDeadline(at)
 }

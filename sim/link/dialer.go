@@ -28,6 +28,7 @@ type Dialer struct {
 	configs   sync.Map // server name -> *tls.Config
 	sessions  sync.Map // device -> *tls.ClientSessionState: the last ticket, if sessions are resumed
 	buffers   buffers
+	clock     clock
 }
 
 // New returns the dialer of a binding. Devices get their certificates from authority, and trust it
@@ -106,7 +107,7 @@ func (d *Dialer) dialTCP(ctx context.Context, source netip.AddrPort, host string
 	to, _ := netip.ParseAddrPort(host)
 	err = tries(source, func(at netip.AddrPort) error {
 		if d.owns(to) {
-			conn, err = dialSocket(ctx, "tcp", at, to)
+			conn, err = dialSocket(ctx, &d.clock, "tcp", at, to)
 			return err
 		}
 		dialer := net.Dialer{KeepAlive: -1}
@@ -125,7 +126,7 @@ func (d *Dialer) DialUDP(ctx context.Context, c *sim.Caller) (conn net.Conn, err
 	to, _ := netip.ParseAddrPort(c.Endpoint)
 	err = tries(c.Source, func(at netip.AddrPort) error {
 		if d.owns(to) {
-			conn, err = dialSocket(ctx, "udp", at, to)
+			conn, err = dialSocket(ctx, &d.clock, "udp", at, to)
 			return err
 		}
 		var dialer net.Dialer

@@ -2,8 +2,8 @@
 // follow from the device's number, TLS 1.2 and 1.3 with a certificate of each device's own, and
 // WebSocket (RFC 6455) for MQTT.
 //
-// Everything here blocks, and no goroutine outlives the call that started it but one: the clock's. A
-// conn's read deadline is its device's clock: a Read that the deadline ended has lost nothing, over TLS
+// Everything here blocks, and no goroutine outlives the call that started it but one: the clock's, which
+// lives as long as a dialer has conns. A conn's read deadline is its device's clock: a Read that the deadline ended has lost nothing, over TLS
 // and WebSocket too, and the next one goes on where it was. An abrupt close (SetLinger(0), then Close) says no goodbye on
 // any layer.
 //

@@ -27,7 +27,8 @@ type socket struct {
 	raw     syscall.RawConn
 	reading sync.Mutex
 	in      transfer
-	alarm   alarm // the read deadline; the clock's lock guards it
+	clock   *clock // nil if the kernel gave none: then the read deadline is the runtime's
+	alarm   alarm  // the read deadline; the clock's lock guards it
 
 	// The poller is told of the deadline for writing only when a write has to wait, which hardly any does.
 	mu      sync.Mutex
@@ -39,20 +40,20 @@ type socket struct {
 	datagram bool // UDP
 }
 
-// dialSocket connects a socket from source, if that is valid, to the address to. Like net's, a TCP
+// dialSocket connects a socket from source, if that is valid, to the address to; its read deadlines are c's. Like net's, a TCP
 // connection has TCP_NODELAY; it is without TCP keep-alive. Errors are those of net: *net.OpError about a
 // *os.SyscallError, os.ErrDeadlineExceeded after the deadline of ctx, ctx's own once it is cancelled.
-func dialSocket(ctx context.Context, network string, source, to netip.AddrPort) (net.Conn, error) {
+func dialSocket(ctx context.Context, c *clock, network string, source, to netip.AddrPort) (net.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, failed("dial", network, to, err)
 	}
 	s := &socket{datagram: network == "udp"}
-	s.alarm.owner = s
 	if err := s.open(source, to); err != nil {
 		return nil, failed("dial", network, to, err)
 	}
+	c.enter(s)
 	if err := s.connect(ctx, to); err != nil {
-		_ = s.file.Close()
+		_ = s.Close()
 		return nil, failed("dial", network, to, err)
 	}
 	return s, nil

@@ -19,7 +19,7 @@ import (
 
 func pair(t testing.TB, l net.Listener) (near, far net.Conn) {
 	t.Helper()
-	near, err := dialSocket(t.Context(), "tcp", netip.AddrPort{}, l.Addr().(*net.TCPAddr).AddrPort())
+	near, err := dialSocket(t.Context(), new(clock), "tcp", netip.AddrPort{}, l.Addr().(*net.TCPAddr).AddrPort())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestSocketIsAConn(t *testing.T) {
 		defer func() { _ = l.Close() }()
 		to := l.Addr().(*net.TCPAddr).AddrPort()
 		nettest.TestConn(t, func() (near, far net.Conn, stop func(), err error) {
-			if near, err = dialSocket(t.Context(), "tcp", netip.AddrPort{}, to); err != nil {
+			if near, err = dialSocket(t.Context(), new(clock), "tcp", netip.AddrPort{}, to); err != nil {
 				return nil, nil, nil, err
 			}
 			if far, err = l.Accept(); err != nil {
@@ -100,27 +100,27 @@ func TestSocketDialErrors(t *testing.T) {
 	l := listen(t)
 	gone := l.Addr().(*net.TCPAddr).AddrPort()
 	_ = l.Close()
-	_, err := dialSocket(t.Context(), "tcp", netip.AddrPort{}, gone)
+	_, err := dialSocket(t.Context(), new(clock), "tcp", netip.AddrPort{}, gone)
 	if op := new(net.OpError); !errors.Is(err, syscall.ECONNREFUSED) || !errors.As(err, &op) || op.Op != "dial" {
 		t.Errorf("nobody listens: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := dialSocket(ctx, "tcp", netip.AddrPort{}, gone); !errors.Is(err, context.Canceled) {
+	if _, err := dialSocket(ctx, new(clock), "tcp", netip.AddrPort{}, gone); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled before: %v", err)
 	}
 	full := backlogged(t)
 	ctx, cancel = context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
-	if _, err := dialSocket(ctx, "tcp", netip.AddrPort{}, full); !errors.Is(err, context.Canceled) {
+	if _, err := dialSocket(ctx, new(clock), "tcp", netip.AddrPort{}, full); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled meanwhile: %v", err)
 	}
 	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := dialSocket(ctx, "tcp", netip.AddrPort{}, full); !isTimeout(err) {
+	if _, err := dialSocket(ctx, new(clock), "tcp", netip.AddrPort{}, full); !isTimeout(err) {
 		t.Errorf("deadline: %v", err)
 	}
-	if _, err := dialSocket(t.Context(), "tcp", netip.MustParseAddrPort("192.0.2.1:5000"), gone); !errors.Is(err, syscall.EADDRNOTAVAIL) {
+	if _, err := dialSocket(t.Context(), new(clock), "tcp", netip.MustParseAddrPort("192.0.2.1:5000"), gone); !errors.Is(err, syscall.EADDRNOTAVAIL) {
 		t.Errorf("somebody else's address: %v", err)
 	}
 }
@@ -197,7 +197,9 @@ func BenchmarkSocket(b *testing.B) {
 	}()
 	to := l.Addr().(*net.TCPAddr)
 	for name, dial := range map[string]func() (net.Conn, error){
-		"own": func() (net.Conn, error) { return dialSocket(b.Context(), "tcp", netip.AddrPort{}, to.AddrPort()) },
+		"own": func() (net.Conn, error) {
+			return dialSocket(b.Context(), new(clock), "tcp", netip.AddrPort{}, to.AddrPort())
+		},
 		"net": func() (net.Conn, error) { return net.DialTCP("tcp", nil, to) },
 	} {
 		b.Run(name, func(b *testing.B) {

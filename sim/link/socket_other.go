@@ -11,6 +11,8 @@ import (
 
 const ownSockets = false
 
-func dialSocket(context.Context, string, netip.AddrPort, netip.AddrPort) (net.Conn, error) {
+type clock struct{}
+
+func dialSocket(context.Context, *clock, string, netip.AddrPort, netip.AddrPort) (net.Conn, error) {
 	return nil, errors.ErrUnsupported
 }
