@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/myriad-iot/myriad/scenarios/profiles"
 	"github.com/myriad-iot/myriad/sim"
 )
 
@@ -23,6 +24,8 @@ func (c *compiler) checkBinding(f *fleet) error {
 		{"session", f.mqtt(), "only MQTT fleets keep one", "the fleet %q speaks CoAP, which has no session"},
 		{"keep-alive", f.mqtt() || b.Transport == sim.TransportTCP || b.Transport == sim.TransportTLS, "speak MQTT, or CoAP over TCP",
 			"the fleet %q speaks CoAP over datagrams, which have no connection to keep alive"},
+		{"keep-alive", !f.mqtt() || profiles.KeepAliveFits(b.KeepAlive.D()), profiles.KeepAliveHint,
+			"the fleet %q has a keep-alive of " + b.KeepAlive.String()},
 		{"will", f.mqtt(), "only MQTT fleets leave one", "the fleet %q speaks CoAP, which has no will"},
 		{"will delay", !f.mqtt() || b.Version == "5", "speak MQTT 5", "the fleet %q speaks MQTT 3.1.1, which has no will delay"},
 		{"retain", f.mqtt(), "only MQTT brokers retain", "the fleet %q speaks CoAP, which has no retained messages"},

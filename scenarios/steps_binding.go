@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/myriad-iot/myriad/scenarios/profiles"
 	"github.com/myriad-iot/myriad/sim"
 )
 
@@ -94,11 +93,9 @@ func bindingSteps() []Step {
 			Example: `fleet "rooms" has a keep-alive of 20m`,
 			compile: func(c *compiler, a *args) error {
 				return c.bind(a.str(0), "keep-alive", func(f *fleet) error {
-					d := a.duration(1)
-					if !profiles.KeepAliveFits(d.D()) {
-						return wrong("write whole seconds, 1s to 65535s, which is what MQTT can say", "a keep-alive of %s", d)
+					if f.binding.KeepAlive = a.duration(1); f.binding.KeepAlive <= 0 {
+						return wrong("write it like 30s", "a keep-alive of %s", f.binding.KeepAlive)
 					}
-					f.binding.KeepAlive = d
 					return nil
 				})
 			}},

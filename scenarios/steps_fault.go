@@ -1,8 +1,9 @@
 package scenarios
 
 import (
-	"github.com/myriad-iot/myriad/sim"
 	"slices"
+
+	"github.com/myriad-iot/myriad/sim"
 )
 
 // faultSteps are X1 and X2: the target breaks.

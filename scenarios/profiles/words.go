@@ -41,6 +41,9 @@ func positive(text string) (sim.Duration, error) {
 	return sim.Duration(d), err
 }
 
+// KeepAliveHint is for a keep-alive that does not fit.
+const KeepAliveHint = "write whole seconds, 1s to 65535s, which is what MQTT can say"
+
 // KeepAliveFits says whether MQTT can say it: whole seconds, in two bytes (MQTT 5 section 3.1.2.10), and
 // not 0, which turns it off.
 func KeepAliveFits(d time.Duration) bool {
@@ -51,7 +54,7 @@ func KeepAliveFits(d time.Duration) bool {
 func keepAlive(text string) (sim.Duration, error) {
 	d, err := ParseDuration(text)
 	if err == nil && !KeepAliveFits(d) {
-		err = fmt.Errorf("%q is no keep-alive: write whole seconds, 1s to 65535s, which is what MQTT can say", clip(text))
+		err = fmt.Errorf("%q is no keep-alive: "+KeepAliveHint, clip(text))
 	}
 	return sim.Duration(d), err
 }

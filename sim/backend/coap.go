@@ -29,7 +29,8 @@ import (
 const (
 	// peerIdle is how long go-coap keeps what it holds of a silent peer.
 	peerIdle = time.Minute
-	// sweep is how often it, and the memory, look for silent peers. They visit all of them.
+	// sweep is how often it, and the memory, look for silent peers. They visit all of them, and what each
+	// sent in the last minutes: with 10,000 over DTLS that takes a core for a third of a second.
 	sweep = 30 * time.Second
 	// peerQueue is how many datagrams of one peer may wait. NSTART is 1 for a decent client.
 	peerQueue = 4

@@ -19,6 +19,5 @@
 //
 // Hand-made, and why: the accept loop (mochi's ends at the first EMFILE), the delivery gate (mochi
 // drops what a subscriber's short queue cannot take, and a long queue costs 8 bytes a slot for each
-// device), and the choice of ports (a port of the ephemeral range can be taken, or dialled to
-// itself, by a reconnecting fleet while the service is down).
+// device), and the choice of ports (see [host.Limits.FixedPorts]).
 package backend

@@ -1,6 +1,7 @@
 // Package host says how many devices this machine carries, and what to do about what is too little.
 //
-// [Read] reads a machine's limits from /proc and /sys; everything else is arithmetic on [Limits].
+// [Read] reads a machine's limits from /proc and /sys; [FreePorts] tries ports. Everything else is
+// arithmetic on [Limits].
 // It is hand-made because libraries that describe hosts (gopsutil and its like) say what is used,
 // not what a fleet of sockets would hit: descriptors per process, source ports, conntrack.
 package host

@@ -100,6 +100,7 @@ func TestFit(t *testing.T) {
 		{"source ports, UDP", Need{CoAP: 10, Destinations: 2}, func(l *Limits) { l.PortLast = l.PortFirst + 8 }},
 		{"connection tracking", Need{CoAPOverDTLS: 10}, func(l *Limits) { l.Conntrack, l.ConntrackUsed = 20, 11 }},
 		{"memory", Need{MQTTOverTLS: 10}, func(l *Limits) { l.MemoryAvailable = 10*(TLSDevice+TCPSocket) + WorkerProcess - 1 }},
+		{"memory", Need{CoAP: 10}, func(l *Limits) { l.MemoryAvailable = 10*(CoAPDevice+UDPSocket) + WorkerProcess - 1 }},
 		{"processes and threads", Need{MQTT: 10}, func(l *Limits) { l.PIDs = 20 }},
 	} {
 		l := ample()

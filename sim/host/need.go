@@ -8,7 +8,7 @@ import "github.com/myriad-iot/myriad/sim"
 // client of the embedded broker, which takes 27 to 78 KB; the upper end counts. WorkerProcess is a worker
 // without devices, measured at 28 MB. TCPSocket is what the kernel keeps, outside the process, for one end of a
 // connection that is nearly always empty: a million of them, both ends on one machine, took 10.3 GB. UDPSocket
-// is a device's; its server has one for all of them.
+// is likewise a device's, by 19,000 of them that took 58 MB; their server has one for all.
 const (
 	MQTTDevice    = 6_000
 	TLSDevice     = 20_000

@@ -41,12 +41,12 @@ func FreePorts(n int) ([]int, error) {
 	var ports []int
 	seen := make(map[int]bool)
 	for range portTries {
-		if len(ports) == n {
-			return ports, nil
-		}
 		if port := lo + rand.IntN(hi-lo); !seen[port] && IsFree(port) {
 			seen[port] = true
 			ports = append(ports, port)
+		}
+		if len(ports) == n {
+			return ports, nil
 		}
 	}
 	return nil, errors.New("no free port between " + strconv.Itoa(lo) + " and " + strconv.Itoa(hi))

@@ -33,8 +33,14 @@ func TestFreePorts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(ports) != 20 {
+		t.Errorf("%d ports", len(ports))
+	}
 	seen := make(map[int]bool)
 	for _, port := range ports {
+		if !IsFree(port) {
+			t.Errorf("port %d is taken", port)
+		}
 		if seen[port] {
 			t.Errorf("port %d twice", port)
 		}

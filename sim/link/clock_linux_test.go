@@ -20,9 +20,10 @@ import (
 // runtime's timers take.
 func TestClockIsPrecise(t *testing.T) {
 	near := idle(t)
+	defer time.AfterFunc(time.Minute, func() { near.Close() }).Stop()
 	late := make([]time.Duration, 0, 101)
 	for range cap(late) {
-		at := time.Now().Add(1700 * time.Microsecond)
+		at := time.Now().Add(1300 * time.Microsecond) // 0.7 ms late by the runtime, which waits for 2 ms
 		if err := near.SetReadDeadline(at); err != nil {
 			t.Fatal(err)
 		}
@@ -71,6 +72,25 @@ func TestClockForgets(t *testing.T) {
 	}
 	if near.SetReadDeadline(soon()) == nil {
 		t.Error("a closed socket takes a deadline")
+	}
+}
+
+// One socket alone is woken too, with nobody else's deadline to help, from the near ring and from the far one.
+func TestClockRingsForOne(t *testing.T) {
+	near := idle(t)
+	defer time.AfterFunc(time.Minute, func() { near.Close() }).Stop()
+	r := rand.New(rand.NewPCG(1, 1))
+	waits := []time.Duration{1100 * time.Millisecond, 2100 * time.Millisecond}
+	for range 2000 {
+		waits = append(waits, time.Duration(r.IntN(1<<r.IntN(20))))
+	}
+	for _, wait := range waits {
+		at := time.Now().Add(wait)
+		_ = near.SetReadDeadline(at)
+		_, err := near.Read(make([]byte, 1))
+		if late := time.Since(at); !errors.Is(err, os.ErrDeadlineExceeded) || late < 0 || late > 5*time.Second {
+			t.Fatalf("%v late after %v: %v", late, wait, err)
+		}
 	}
 }
 

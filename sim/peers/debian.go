@@ -82,8 +82,9 @@ func Mosquitto(t testing.TB, lines string) (addr string) {
 func Libcoap(t testing.TB, programs, args []string) (addr, secure string) {
 	t.Helper()
 	program := Program(t, "libcoap3-bin", programs...)
-	var port int
-	for port = Ports(t, 1)[0]; !host.IsFree(port + 1); port = Ports(t, 1)[0] { // where the secure forms are
+	port := Ports(t, 1)[0]
+	for !host.IsFree(port + 1) { // where the secure forms are
+		port = Ports(t, 1)[0]
 	}
 	addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	pong := make([]byte, 64)
@@ -113,14 +114,24 @@ func run(t testing.TB, server *exec.Cmd, ready func() bool) {
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() {
+		_ = server.Wait()
+		close(ended)
+	}()
 	t.Cleanup(func() {
 		_ = server.Process.Kill()
-		_ = server.Wait() // killed
+		<-ended
 		if t.Failed() {
 			t.Logf("%s: %s", server.Path, &said)
 		}
 	})
 	for until := time.Now().Add(startup); !ready(); time.Sleep(10 * time.Millisecond) {
+		select {
+		case <-ended:
+			t.Fatalf("%s ended: %v", server.Path, server.ProcessState)
+		default:
+		}
 		if time.Now().After(until) {
 			t.Fatalf("%s does not answer after %v", server.Path, startup)
 		}
