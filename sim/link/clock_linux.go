@@ -14,6 +14,10 @@ import (
 // poller. The runtime's own timers wait there in whole milliseconds, rounded down and then once more for the
 // rest: half a millisecond late in the middle, and a wakening for nothing each.
 //
+// The poller is asked only when no goroutine is ready, but the runtime's timers before each one runs. So
+// there is one of these behind the timerfd, for a process that is never idle: a millisecond later, so that an
+// idle one does not wait for it.
+//
 // While there are sockets it has one goroutine. The zero clock is ready.
 type clock struct {
 	mu      sync.Mutex
@@ -23,7 +27,11 @@ type clock struct {
 	armed   time.Duration // when the timer goes off; zero is never
 	timer   *os.File      // nil while there are no sockets
 	fd      uintptr       // the timer's
+	second  *time.Timer   // the runtime's
 }
+
+// behind is how much later the second timer goes off.
+const behind = time.Millisecond
 
 // enter makes s one of the clock's sockets. If the kernel gives no timer, its deadlines are the runtime's.
 func (c *clock) enter(s *socket) {
@@ -52,6 +60,7 @@ func (c *clock) start() bool {
 		c.epoch = time.Now()
 	}
 	c.timer, c.fd, c.armed = timer, fd, 0
+	c.second = time.AfterFunc(time.Hour, func() { c.ring(timer) })
 	go c.run(timer, raw)
 	return true
 }
@@ -74,6 +83,7 @@ func (c *clock) without(s *socket) (timer *os.File) {
 	c.wheel.clear(&s.alarm)
 	if c.sockets--; c.sockets == 0 {
 		timer, c.timer = c.timer, nil
+		c.second.Stop()
 	}
 	return timer
 }
@@ -81,29 +91,34 @@ func (c *clock) without(s *socket) (timer *os.File) {
 // run rings whenever the timer goes off, which is an edge to the poller: the timer is set anew then, not
 // read. All of that is one Read, because each new one would forget an edge that came just before it.
 func (c *clock) run(timer *os.File, raw syscall.RawConn) {
-	ring := func(a *alarm) { _ = a.owner.pass(true) } // it fails when the socket is closed
-	_ = raw.Read(func(uintptr) bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.timer != timer {
-			return true
-		}
-		c.wheel.advance(time.Since(c.epoch), ring)
-		c.armed = 0
-		if at, ok := c.wheel.next(); ok {
-			c.arm(at)
-		}
-		return false
-	})
+	_ = raw.Read(func(uintptr) bool { return !c.ring(timer) })
 }
 
-// arm sets the timer to go off by then, or at once if that has passed.
+// ring rings what is due, and sets the timers anew; false if timer is not the clock's any more.
+func (c *clock) ring(timer *os.File) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.timer != timer {
+		return false
+	}
+	c.wheel.advance(time.Since(c.epoch), expire)
+	c.armed = 0
+	if at, ok := c.wheel.next(); ok {
+		c.arm(at)
+	}
+	return true
+}
+
+func expire(a *alarm) { _ = a.owner.pass(true) } // it fails when the socket is closed
+
+// arm sets the timers to go off by then, or at once if that has passed.
 func (c *clock) arm(at time.Duration) {
 	if c.armed != 0 && c.armed <= at {
 		return
 	}
 	c.armed = at
 	left := max(at-time.Since(c.epoch), 1)
+	c.second.Reset(min(left, time.Hour) + behind)                        // not beyond what can be said: rung early, it is set anew
 	value := [2]syscall.Timespec{1: syscall.NsecToTimespec(int64(left))} // no interval
 	_, _, _ = syscall.RawSyscall6(syscall.SYS_TIMERFD_SETTIME, c.fd, 0, uintptr(unsafe.Pointer(&value)), 0, 0, 0)
 }

@@ -5,6 +5,7 @@ package link
 import (
 	"bytes"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -48,8 +49,9 @@ func TestClockForgets(t *testing.T) {
 	near := idle(t)
 	soon := func() time.Time { return time.Now().Add(20 * time.Millisecond) }
 	for name, change := range map[string]func(){
-		"later": func() { near.SetReadDeadline(time.Now().Add(time.Hour)) },
-		"never": func() { near.SetReadDeadline(time.Time{}) },
+		"later":  func() { near.SetReadDeadline(time.Now().Add(time.Hour)) },
+		"hardly": func() { near.SetReadDeadline(time.Now().Add(math.MaxInt64)) },
+		"never":  func() { near.SetReadDeadline(time.Time{}) },
 	} {
 		near.SetReadDeadline(soon())
 		change()
