@@ -15,5 +15,6 @@ Feature: Fan-in
     And phase "steady" runs for 10s
     Then the p99 delivery latency is below 1s during phase "steady"
     And the p99 publish latency is below 1s during phase "steady"
+    And each message of "meters" reaches exactly one device of "workers"
     And no message is lost
     And the generator kept its schedule within 1s

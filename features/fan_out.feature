@@ -14,5 +14,7 @@ Feature: Fan-out
     And everything is settled within 10s
     And phase "steady" runs for 10s
     Then the p99 delivery latency is below 1s during phase "steady"
+    And every message of "clock" reaches fleet "displays"
+    And no message for all devices of "displays" is duplicated
     And no message is lost
     And the generator kept its schedule within 1s

@@ -2,7 +2,8 @@
 Feature: Reconnect storm after a broker restart
   Field incident: the broker was down for some seconds, and then every meter came back at once.
   The meters keep what they measure while nobody listens, so that nothing may be missing afterwards.
-  What is due in the very last moment before the kill waits for the broker too: hence the "eve".
+  What is due in the very last moment before the kill waits for the broker too: hence the "eve". The probe loses
+  its subscription as well, so it does not see what the broker takes before the probe is back: hence "of those answered".
 
   Scenario Outline: The plant survives when its meters are <manner>
     Given a fleet "meters" of 300 "sensor" devices
@@ -22,7 +23,7 @@ Feature: Reconnect storm after a broker restart
     And everything recovers within 15s of phase "storm"
     And no QoS 1 message is lost
     And the p99 end-to-end latency is below 1.5s during phase "steady"
-    And the max end-to-end latency is below 14s during phase "storm"
+    And the max end-to-end latency of those answered is below 14s during phase "storm"
     And no device reconnects more than 2 times
     And the generator kept its schedule within 1s
 

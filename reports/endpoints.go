@@ -2,18 +2,22 @@ package reports
 
 import (
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
-// EndpointLoad is what one endpoint of the target had to carry, of all fleets that dial it. Devices are
-// spread over a fleet's endpoints by their ordinal; a server that sends them elsewhere moves its load.
+// EndpointLoad is the work of one endpoint of the target, for all fleets that connect to it. Devices are
+// spread over a fleet's endpoints by their ordinal. If a server redirects them, they count at the other endpoint.
 type EndpointLoad struct {
 	Address   string `json:"address"`   // "mqtt://10.0.0.1:1883"; [Elsewhere] is all that the target does not name
 	Devices   int    `json:"devices"`   // that dial it first
-	Connected int    `json:"connected"` // devices, at the last moment when as many as ever were connected
+	Connected int    `json:"connected"` // devices, at the last moment when as many as ever were connected, by the connections that they report by
 	Connects  uint64 `json:"connects"`  // connections that were established
 	Sent      uint64 `json:"sent"`      // messages that were first handed to the kernel
 	Acked     uint64 `json:"acked"`     // messages that were acknowledged
 	Failures  uint64 `json:"failures"`  // calls, connections and messages that failed
+
+	Second  int    `json:"second,omitempty"`          // of Devices, those that dial it for a second connection, which is not in Connected
+	Seconds uint64 `json:"second_connects,omitempty"` // of Connects, those of second connections
 }
 
 // Elsewhere is the address of the servers that devices were sent to and that the target does not name.
@@ -30,7 +34,9 @@ type site struct {
 func sites(in *Input) []site {
 	used := make(map[sim.Scheme]bool)
 	for i := range in.Plan.Fleets {
-		used[in.Plan.Fleets[i].Data().Scheme()] = true
+		for _, b := range in.Plan.Fleets[i].Conversations() {
+			used[b.Scheme()] = true
+		}
 	}
 	var list []site
 	for _, s := range sim.Schemes() {
@@ -49,7 +55,7 @@ func sites(in *Input) []site {
 
 // endpointLoads is the load of each endpoint. Of those that the target does not name there is a row only
 // if anything was done there.
-func endpointLoads(in *Input, changes []LinkChange) []EndpointLoad {
+func endpointLoads(in *Input, changes []ledger.LinkChange) []EndpointLoad {
 	at := make(map[site]*EndpointLoad)
 	order := sites(in)
 	for _, s := range order {
@@ -60,16 +66,21 @@ func endpointLoads(in *Input, changes []LinkChange) []EndpointLoad {
 	}
 	for i := range in.Plan.Fleets {
 		f := &in.Plan.Fleets[i]
-		scheme := f.Data().Scheme()
-		rows := make([]*EndpointLoad, len(in.Endpoints[scheme]))
-		for slot, address := range in.Endpoints[scheme] {
-			rows[slot] = at[site{scheme, in.Endpoints.Number(scheme, address)}]
-		}
-		if len(rows) == 0 {
-			continue
-		}
-		for o := range f.Count {
-			rows[sim.Spread(sim.Ordinal(o), len(rows))].Devices++
+		for line, b := range f.Conversations() {
+			scheme := b.Scheme()
+			rows := make([]*EndpointLoad, len(in.Endpoints[scheme]))
+			for slot, address := range in.Endpoints[scheme] {
+				rows[slot] = at[site{scheme, in.Endpoints.Number(scheme, address)}]
+			}
+			if len(rows) == 0 {
+				continue
+			}
+			for o := range f.Count {
+				l := rows[sim.Spread(sim.Ordinal(o), len(rows))]
+				if l.Devices++; line > 0 {
+					l.Second++
+				}
+			}
 		}
 	}
 	for s, n := range fullest(in.Plan, changes) {
@@ -78,8 +89,12 @@ func endpointLoads(in *Input, changes []LinkChange) []EndpointLoad {
 		}
 	}
 	for _, load := range in.Fold.loads {
-		if l := at[site{in.Plan.Fleets[load.Fleet].Data().Scheme(), load.Endpoint}]; l != nil {
+		scheme, number := in.Plan.Fleets[load.Fleet].Endpoint(load.Endpoint)
+		if l := at[site{scheme, number}]; l != nil {
 			l.Connects += load.Connects
+			if sim.LineOf(load.Endpoint) > 0 {
+				l.Seconds += load.Connects
+			}
 			l.Sent += load.Sent
 			l.Acked += load.Acked
 			l.Failures += load.Failures
@@ -96,7 +111,7 @@ func endpointLoads(in *Input, changes []LinkChange) []EndpointLoad {
 
 // fullest is how many devices were connected to each endpoint at the last moment when as many as ever
 // were connected in all. Changes are sorted.
-func fullest(p *sim.Plan, changes []LinkChange) map[site]int {
+func fullest(p *sim.Plan, changes []ledger.LinkChange) map[site]int {
 	// There are two passes: which moment it is, and who was where then.
 	most, last := 0, 0
 	follow(p, changes, func(i, present int, _ site, _ int) {
@@ -111,7 +126,7 @@ func fullest(p *sim.Plan, changes []LinkChange) map[site]int {
 
 // follow calls f for every change of a device's state with its index, how many devices are connected
 // after it, and where it took one away or brought one.
-func follow(p *sim.Plan, changes []LinkChange, f func(i, present int, s site, step int)) {
+func follow(p *sim.Plan, changes []ledger.LinkChange, f func(i, present int, s site, step int)) {
 	const down = -1
 	where := make([][]int32, len(p.Fleets)) // number of the endpoint of each device, or down
 	for i := range where {

@@ -1,35 +1,26 @@
-package reports
+package reports_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/myriad-iot/myriad/reports"
+	"github.com/myriad-iot/myriad/reports/internal/stage"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
-
-// brokers are n endpoints of the meters, and one of the rooms.
-func brokers(n int) sim.Endpoints {
-	names := []string{"a:1", "b:1", "c:1", "d:1"}
-	return sim.Endpoints{sim.SchemeMQTT: names[:n], sim.SchemeCoAP: {"x:1"}}
-}
-
-// settleDown brings meters up at an endpoint, or down there.
-func (s *stage) settleDown(up bool, at sim.Instant, endpoint uint16, meters ...sim.Ordinal) {
-	for _, o := range meters {
-		s.rec.Link(0, endpoint, o, up, at)
-	}
-}
 
 // What each endpoint carried is exact, whatever the number of workers, and a snapshot that comes twice
 // counts once.
 func TestEndpointLoads(t *testing.T) {
-	p := samplePlan(10, 10)
-	var recorders []*Recorder
+	p := stage.Plan(10, 10)
+	var recorders []*ledger.Recorder
 	for k := range uint32(3) {
-		recorders = append(recorders, NewRecorder(p, k, 0))
+		recorders = append(recorders, ledger.NewRecorder(p, k, 0))
 	}
-	at := brokers(3)
+	at := stage.Brokers(3)
 	for o := range sim.Ordinal(10) {
 		r := recorders[o%3]
 		n := at.Number(sim.SchemeMQTT, at.Of(sim.SchemeMQTT, o))
@@ -51,7 +42,7 @@ func TestEndpointLoads(t *testing.T) {
 			sample(sim.OpPublish, sim.MQTTPubackError)
 		}
 	}
-	f := NewFold(p)
+	f := reports.NewFold(p)
 	for _, r := range append(recorders, recorders...) {
 		s := r.Snapshot() // of the second time nothing is left
 		for range 2 {
@@ -60,89 +51,29 @@ func TestEndpointLoads(t *testing.T) {
 			}
 		}
 	}
-	in := &Input{Plan: p, Fold: f, Endpoints: at}
-	want := []EndpointLoad{
-		{"mqtt://a:1", 4, 3, 3, 3, 3, 3},
-		{"mqtt://b:1", 3, 3, 3, 3, 3, 4},
-		{"mqtt://c:1", 3, 3, 3, 3, 3, 3},
-		{Elsewhere, 0, 1, 1, 1, 1, 1},
-		{"coap://x:1", 10, 0, 0, 0, 0, 0},
+	want := []reports.EndpointLoad{
+		{"mqtt://a:1", 4, 3, 3, 3, 3, 3, 0, 0},
+		{"mqtt://b:1", 3, 3, 3, 3, 3, 4, 0, 0},
+		{"mqtt://c:1", 3, 3, 3, 3, 3, 3, 0, 0},
+		{reports.Elsewhere, 0, 1, 1, 1, 1, 1, 0, 0},
+		{"coap://x:1", 10, 0, 0, 0, 0, 0, 0, 0},
 	}
-	if got := endpointLoads(in, f.changes(forever)); !slices.Equal(got, want) {
+	if got := built(p, f, at).Endpoints; !slices.Equal(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	in.Endpoints = sim.Endpoints{sim.SchemeMQTT: {"a:1", "b:1", "a:1"}, sim.SchemeMQTTS: {"z:1"}} // one of them is twice there
-	got := endpointLoads(in, nil)
-	if len(got) != 3 || got[0].Address != "mqtt://a:1" || got[0].Devices != 7 || got[1].Devices != 3 || got[2].Address != Elsewhere {
+	twice := sim.Endpoints{sim.SchemeMQTT: {"a:1", "b:1", "a:1"}, sim.SchemeMQTTS: {"z:1"}} // one of them is twice there
+	got := built(p, f, twice).Endpoints
+	if len(got) != 3 || got[0].Address != "mqtt://a:1" || got[0].Devices != 7 || got[1].Devices != 3 || got[2].Address != reports.Elsewhere {
 		t.Errorf("an address that is named twice: %+v", got)
 	}
-	in.Endpoints = nil
-	if got := endpointLoads(in, nil); got != nil {
+	if got := built(p, f, nil).Endpoints; got != nil {
 		t.Errorf("endpoints that nobody knows: %+v", got)
-	}
-}
-
-func TestJudgeSpread(t *testing.T) {
-	const second = time.Second
-	check := func(limit float64) sim.Check {
-		return sim.Check{Kind: sim.CheckSpread, Bound: sim.AtMost, Limit: limit}
-	}
-	for name, tt := range map[string]struct {
-		check sim.Check
-		of    int // brokers
-		play  func(*stage)
-		want  want
-	}{
-		"even": {check(0), 2, func(s *stage) {
-			s.settleDown(true, second, 1, 0, 2, 4, 6, 8)
-			s.settleDown(true, second, 2, 1, 3, 5, 7, 9)
-		}, want{Passed, 0, 10, "%", "mqtt://a:1 had 5 of 10 connections, an even part is 5"}},
-		"as even as ten devices can be on three": {check(0), 3, func(s *stage) {
-			s.settleDown(true, second, 1, 0, 3, 6, 9)
-			s.settleDown(true, second, 2, 1, 4, 7)
-			s.settleDown(true, second, 3, 2, 5, 8)
-		}, want{Passed, 0, 10, "%", "an even part is 3.333"}},
-		"one has more": {check(0.2), 2, func(s *stage) {
-			s.settleDown(true, second, 1, 0, 1, 2, 3, 4, 5)
-			s.settleDown(true, second, 2, 6, 7, 8, 9)
-		}, want{Passed, 20, 10, "%", "mqtt://a:1 had 6 of 10"}},
-		"too much more": {check(0.199), 2, func(s *stage) {
-			s.settleDown(true, second, 1, 0, 1, 2, 3, 4, 5)
-			s.settleDown(true, second, 2, 6, 7, 8, 9)
-		}, want{Failed, 20, 10, "%", "mqtt://a:1 had 6 of 10"}},
-		"one has nothing": {check(0.5), 4, func(s *stage) {
-			s.settleDown(true, second, 1, 0, 1, 2)
-			s.settleDown(true, second, 2, 3, 4, 5)
-			s.settleDown(true, second, 4, 6, 7, 8)
-		}, want{Failed, 200. / 2.25, 9, "%", "mqtt://c:1 had 0 of 9 connections, an even part is 2.25"}},
-		"at the end they were gone, and in the storm they were elsewhere": {check(0), 2, func(s *stage) {
-			s.settleDown(true, second, 1, s.all()...)
-			s.settleDown(false, 2*second, 1, 5, 6, 7, 8, 9)
-			s.settleDown(true, 3*second, 2, 5, 6, 7, 8, 9)
-			s.settleDown(false, 4*second, 2, 5, 6)
-		}, want{Passed, 0, 10, "%", "mqtt://a:1 had 5 of 10"}},
-		"sent to where nobody knows": {check(1), 2, func(s *stage) {
-			s.settleDown(true, second, 1, 0, 1, 2)
-			s.settleDown(true, second, 0, 3)
-		}, want{NotJudged, 0, 0, "", "1 devices were connected to brokers that the target does not name"}},
-		"one broker": {check(1), 1, func(s *stage) {
-			s.settleDown(true, second, 1, 0, 1, 2)
-		}, want{NotJudged, 0, 0, "", "no device was connected to one of several brokers"}},
-		"nobody came": {check(1), 2, func(*stage) {}, want{NotJudged, 0, 0, "", "no device was connected"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := judged(t, tt.check, func(s *stage) {
-				s.in.Endpoints = brokers(tt.of)
-				tt.play(s)
-			})
-			tt.want.compare(t, f)
-		})
 	}
 }
 
 // The devices of an endpoint are those that dial it, of a big fleet too.
 func TestEndpointDevices(t *testing.T) {
-	p, at := samplePlan(3000, 10), brokers(3)
+	p, at := stage.Plan(3000, 10), stage.Brokers(3)
 	want := map[string]int{}
 	for i := range p.Fleets {
 		for o := range p.Fleets[i].Count {
@@ -150,13 +81,39 @@ func TestEndpointDevices(t *testing.T) {
 			want[string(scheme)+"://"+at.Of(scheme, sim.Ordinal(o))]++
 		}
 	}
-	loads := endpointLoads(&Input{Plan: p, Endpoints: at, Fold: NewFold(p)}, nil)
+	loads := built(p, reports.NewFold(p), at).Endpoints
 	if len(loads) != len(want) || len(want) != 4 {
 		t.Fatalf("%+v", loads)
 	}
 	for _, l := range loads {
 		if l.Devices != want[l.Address] {
 			t.Errorf("%s: %d devices, want %d", l.Address, l.Devices, want[l.Address])
+		}
+	}
+}
+
+// TestD4_SecondConnectionsApart: a device that takes its commands by another connection counts there too, apart from
+// those that connect there to report.
+func TestD4_SecondConnectionsApart(t *testing.T) {
+	p, at := stage.Plan(3, 10), stage.Brokers(1)
+	p.Fleets[1].Bindings = append(p.Fleets[1].Bindings, sim.Binding{Role: sim.RoleControl, Channel: sim.ChannelMQTT, Version: "5", QoS: 1})
+	p.Fleets[1].Skills = append(p.Fleets[1].Skills, sim.Skill{Name: sim.SkillObey, Role: sim.RoleControl, Listen: "do/{id}", Topic: "done/{id}"})
+	rec := ledger.NewRecorder(p, 0, 0)
+	connect := func(fleet uint16, line int, n int) {
+		for o := range n {
+			rec.Record(&sim.Sample{Op: sim.OpConnect, Fleet: fleet, Device: sim.Ordinal(o), Endpoint: sim.EndpointOn(line, 1), Done: time.Second, Attempts: 1})
+		}
+	}
+	connect(0, 0, 3)
+	connect(1, 0, 10)
+	connect(1, 1, 7)
+	for _, l := range built(p, stage.Folded(t, p, rec), at).Endpoints {
+		want := [...]int{10, 0, 10, 0}
+		if strings.HasPrefix(l.Address, "mqtt:") {
+			want = [...]int{13, 10, 10, 7}
+		}
+		if got := [...]int{l.Devices, l.Second, int(l.Connects), int(l.Seconds)}; got != want {
+			t.Errorf("%s: %v, want %v", l.Address, got, want)
 		}
 	}
 }

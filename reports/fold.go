@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/hist"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // Fold adds up snapshots. The order does not matter, and a snapshot that comes twice counts once:
@@ -16,20 +18,22 @@ import (
 // Between two phase edges it keeps histograms of 3 digits, for each second of 2 digits.
 type Fold struct {
 	plan      *sim.Plan
-	streams   map[stream]*Set // the numbers of the snapshots that came
+	streams   map[stream]*ledger.Set // the numbers of the snapshots that came
 	edges     map[sim.Instant]bool
-	windows   map[sim.Instant]map[series]counts // by the edge that they follow
+	windows   map[sim.Instant]map[series]hist.Counts // by the edge that they follow
 	seconds   map[moment]*second
-	errors    errorTable
+	errors    ledger.Errors
+	remarks   ledger.Errors
 	links     []linkBatch
 	linkCount int
-	gauges    map[gauge]GaugePoint
-	told      map[uint32]int // by shard: the seconds that its last gauge closed
-	loads     loads
+	gauges    map[gauge]ledger.GaugePoint
+	reported  map[uint32]int // by shard: the number of seconds that its last gauge completed
+	loads     ledger.Loads
+	stalls    []ledger.Stall
 	due       map[stream][]uint64 // messages that came due after the warm-up, by fleet
 	expected  map[stream]uint32   // how many there are in all, where that is known
 	truncated bool
-	tail      []bucketed // of addCells
+	tail      []hist.Bucket // of addCells
 }
 
 type stream struct{ shard, epoch uint32 }
@@ -37,14 +41,14 @@ type stream struct{ shard, epoch uint32 }
 // series is one histogram, or for measure happened a table of counts.
 type series struct {
 	op      sim.Op
-	measure measure
+	measure ledger.Measure
 	fleet   uint16
 }
 
 type linkBatch struct {
 	stream
 	seq     uint32
-	changes []LinkChange
+	changes []ledger.LinkChange
 }
 
 // Gap is a run of snapshots that never came.
@@ -56,21 +60,21 @@ const maxFoldLinks = 1 << 22
 // NewFold makes the fold of a plan's run.
 func NewFold(p *sim.Plan) *Fold {
 	return &Fold{
-		plan: p, streams: make(map[stream]*Set), edges: make(map[sim.Instant]bool),
-		windows: make(map[sim.Instant]map[series]counts), seconds: make(map[moment]*second),
-		errors: make(errorTable), expected: make(map[stream]uint32), gauges: make(map[gauge]GaugePoint), told: make(map[uint32]int), loads: make(loads),
+		plan: p, streams: make(map[stream]*ledger.Set), edges: make(map[sim.Instant]bool),
+		windows: make(map[sim.Instant]map[series]hist.Counts), seconds: make(map[moment]*second),
+		errors: make(ledger.Errors), remarks: make(ledger.Errors), expected: make(map[stream]uint32), gauges: make(map[gauge]ledger.GaugePoint), reported: make(map[uint32]int), loads: make(ledger.Loads),
 		due: make(map[stream][]uint64),
 	}
 }
 
 // Add folds one snapshot in. One that is damaged, or of another plan, changes nothing.
-func (f *Fold) Add(s *Snapshot) error {
-	if err := s.check(f.plan); err != nil {
+func (f *Fold) Add(s *ledger.Snapshot) error {
+	if err := s.Check(f.plan); err != nil {
 		return fmt.Errorf("snapshot %d of shard %d: %w", s.Seq, s.Shard, err)
 	}
 	from := stream{s.Shard, s.Epoch}
 	if f.streams[from] == nil {
-		f.streams[from] = new(Set)
+		f.streams[from] = new(ledger.Set)
 	}
 	if !f.streams[from].Add(s.Seq) {
 		return nil
@@ -80,14 +84,19 @@ func (f *Fold) Add(s *Snapshot) error {
 	}
 	f.addCells(s)
 	for i := range s.Errors {
-		f.errors.merge(&s.Errors[i])
+		if s.Errors[i].Outcome.Remark() {
+			f.remarks.Add(&s.Errors[i])
+		} else {
+			f.errors.Add(&s.Errors[i])
+		}
 	}
 	for _, g := range s.Gauges {
 		f.addGauge(s.Shard, g)
 	}
 	for i := range s.Loads {
-		f.loads.of(s.Loads[i].Fleet, s.Loads[i].Endpoint).add(&s.Loads[i])
+		f.loads.Add(&s.Loads[i])
 	}
+	f.stalls = append(f.stalls, s.Stalls...)
 	f.truncated = f.truncated || s.Truncated
 	if f.linkCount+len(s.Links) > maxFoldLinks {
 		f.truncated = true
@@ -98,11 +107,30 @@ func (f *Fold) Add(s *Snapshot) error {
 	return nil
 }
 
+// Truncated reports whether the log of links was too long to keep, here or in a recorder.
+func (f *Fold) Truncated() bool { return f.truncated }
+
+// Errors are the classes of failed operations, in a fixed order.
+func (f *Fold) Errors() []ledger.ErrorStat { return f.errors.List() }
+
+// Remarks are what is no failure but should be said, likewise: see [sim.Outcome.Remark].
+func (f *Fold) Remarks() []ledger.ErrorStat { return f.remarks.List() }
+
+// Stalls are the times in which a process of our own did not run, by their beginning.
+func (f *Fold) Stalls() []ledger.Stall {
+	return slices.SortedStableFunc(slices.Values(f.stalls), func(a, b ledger.Stall) int {
+		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), cmp.Compare(a.Of, b.Of))
+	})
+}
+
+// Gauged reports whether any recorder reported how many messages waited.
+func (f *Fold) Gauged() bool { return len(f.gauges) > 0 }
+
 // Expect says how many snapshots a shard made in all, so that the last ones can be missed too.
 func (f *Fold) Expect(shard, epoch, snapshots uint32) {
 	f.expected[stream{shard, epoch}] = snapshots
 	if from := (stream{shard, epoch}); f.streams[from] == nil {
-		f.streams[from] = new(Set)
+		f.streams[from] = new(ledger.Set)
 	}
 }
 
@@ -127,88 +155,91 @@ func (f *Fold) Gaps() []Gap {
 	return gaps
 }
 
-// addCells counts the cells of a snapshot. They are sorted, so those of one histogram follow one
-// another and go into their second together.
-func (f *Fold) addCells(s *Snapshot) {
-	e := edges(s.Edges)
-	var (
-		group cell // without its bucket
-		start sim.Instant
-		whole counts // of the group, in its window
-	)
-	tail := f.tail[:0] // the group in 2 digits
-	flush := func() {
-		if len(tail) > 0 {
-			f.second(group.second(), group.fleet()).add(group.op(), group.measure(), tail)
-			tail = tail[:0]
+// addCells counts what a snapshot counts. What belongs to one histogram comes together, and goes into its
+// second together.
+func (f *Fold) addCells(s *ledger.Snapshot) {
+	warm := ledger.Micro(f.plan.WarmUp.D())
+	s.Each(func(of ledger.Series, list []hist.Bucket) {
+		window := f.window(of.Window)
+		k := series{of.Op, of.Measure, of.Fleet}
+		whole := window[k]
+		if whole == nil {
+			whole = make(hist.Counts)
+			window[k] = whole
 		}
-	}
-	// The cells were checked, so there is no error.
-	_ = eachCell(s.Cells, func(c cell, n uint64) error {
-		if of := c &^ 0xffff; of != group || whole == nil {
-			flush()
-			group = of
-			start, _ = e.start(c.second(), c.part())
-			start = e.window(start)
-			window := f.window(start)
-			k := series{c.op(), c.measure(), c.fleet()}
-			if whole = window[k]; whole == nil {
-				whole = make(counts)
-				window[k] = whole
+		for _, b := range list {
+			whole[b.Index] += b.N
+		}
+		switch of.Measure {
+		case ledger.Response, ledger.Lag:
+			f.tail = coarser(f.tail[:0], list)
+			f.second(of.Second, of.Fleet).add(of.Op, of.Measure, f.tail)
+		case ledger.Happened:
+			second := f.second(of.Second, of.Fleet)
+			for _, b := range list {
+				if b.Index == uint16(sim.CountDue) && of.Window >= warm {
+					f.measured(s, of.Fleet, b.N)
+				}
+				second.happened(of.Op, b.Index, b.N)
 			}
 		}
-		whole[c.bucket()] += n
-		switch c.measure() {
-		case response, lag:
-			lo, _ := fine().bounds(c.bucket())
-			if i := coarse().index(lo); len(tail) > 0 && tail[len(tail)-1].bucket == i {
-				tail[len(tail)-1].n += n
-			} else {
-				tail = append(tail, bucketed{i, n})
-			}
-		case happened:
-			if c.bucket() == happening(sim.CountDue) && start >= micro(f.plan.WarmUp.D()) {
-				f.measured(s, c.fleet(), n)
-			}
-			f.second(c.second(), c.fleet()).happened(c.op(), c.bucket(), n)
-		}
-		return nil
 	})
-	flush()
-	f.tail = tail
 }
 
-func (f *Fold) window(at sim.Instant) map[series]counts {
+// coarser appends the list, which has 3 digits, with 2 digits.
+func coarser(tail, list []hist.Bucket) []hist.Bucket {
+	for _, b := range list {
+		lo, _ := hist.Fine().Bounds(b.Index)
+		if i := hist.Coarse().Index(lo); len(tail) > 0 && tail[len(tail)-1].Index == i {
+			tail[len(tail)-1].N += b.N
+		} else {
+			tail = append(tail, hist.Bucket{Index: i, N: b.N})
+		}
+	}
+	return tail
+}
+
+func (f *Fold) window(at sim.Instant) map[series]hist.Counts {
 	w := f.windows[at]
 	if w == nil {
-		w = make(map[series]counts)
+		w = make(map[series]hist.Counts)
 		f.windows[at] = w
 	}
 	return w
 }
 
-// allFleets stands for every fleet.
-const allFleets = -1
+// AllFleets stands for every fleet in [Fold.Between].
+const AllFleets = -1
 
-// between adds up a histogram over all windows that begin in [from, to), without the warm-up.
-func (f *Fold) between(from, to sim.Instant, op sim.Op, m measure, fleet int) counts {
-	from = max(micro(from), micro(f.plan.WarmUp.D()))
-	sum := make(counts)
+// Between adds up a histogram over all windows that begin in [from, to), without the warm-up.
+func (f *Fold) Between(from, to sim.Instant, op sim.Op, m ledger.Measure, fleet int) hist.Counts {
+	from = max(ledger.Micro(from), ledger.Micro(f.plan.WarmUp.D()))
+	sum := make(hist.Counts)
 	for at, w := range f.windows {
-		if at < from || at >= micro(to) {
+		if at < from || at >= ledger.Micro(to) {
 			continue
 		}
 		for i := range f.plan.Fleets {
-			if fleet == allFleets || fleet == i {
-				sum.merge(w[series{op, m, uint16(i)}])
+			if fleet == AllFleets || fleet == i {
+				sum.Merge(w[series{op, m, uint16(i)}])
 			}
 		}
 	}
 	return sum
 }
 
+// Lag is how late the devices themselves were to send, over the windows that begin in [from, to): the
+// generator's own part in a response.
+func (f *Fold) Lag(from, to sim.Instant) hist.Counts {
+	sum := make(hist.Counts)
+	for _, op := range []sim.Op{sim.OpConnect, sim.OpPublish, sim.OpCommand} {
+		sum.Merge(f.Between(from, to, op, ledger.Lag, AllFleets))
+	}
+	return sum
+}
+
 // measured counts messages that came due after the warm-up.
-func (f *Fold) measured(s *Snapshot, fleet uint16, n uint64) {
+func (f *Fold) measured(s *ledger.Snapshot, fleet uint16, n uint64) {
 	from := stream{s.Shard, s.Epoch}
 	if f.due[from] == nil {
 		f.due[from] = make([]uint64, len(f.plan.Fleets))
@@ -216,9 +247,9 @@ func (f *Fold) measured(s *Snapshot, fleet uint16, n uint64) {
 	f.due[from][fleet] += n
 }
 
-// measuredDue is the number of messages of a fleet that came due after the warm-up. Of a shard that went
+// MeasuredDue is the number of messages of a fleet that came due after the warm-up. Of a shard that went
 // over to another worker only the last one's count, as in the ledger.
-func (f *Fold) measuredDue(fleet int) uint64 {
+func (f *Fold) MeasuredDue(fleet int) uint64 {
 	last := make(map[uint32]uint32) // epoch of each shard
 	for from := range f.streams {
 		last[from.shard] = max(last[from.shard], from.epoch)
@@ -232,18 +263,19 @@ func (f *Fold) measuredDue(fleet int) uint64 {
 	return n
 }
 
-const forever = sim.Instant(1<<63 - 1)
+// Forever is after every instant of a run.
+const Forever = sim.Instant(1<<63 - 1)
 
-// parted reports whether the recorders split their figures at an instant.
-func (f *Fold) parted(at sim.Instant) bool { return micro(at) <= 0 || f.edges[micro(at)] }
+// Parted reports whether the recorders split their figures at an instant.
+func (f *Fold) Parted(at sim.Instant) bool { return ledger.Micro(at) <= 0 || f.edges[ledger.Micro(at)] }
 
-// changes are all link changes before an instant, by time; those of one device in their order.
-func (f *Fold) changes(before sim.Instant) []LinkChange {
+// Links are all link changes before an instant, by time; those of one device in their order.
+func (f *Fold) Links(before sim.Instant) []ledger.LinkChange {
 	batches := slices.Clone(f.links)
 	slices.SortFunc(batches, func(a, b linkBatch) int {
 		return cmp.Or(cmp.Compare(a.shard, b.shard), cmp.Compare(a.epoch, b.epoch), cmp.Compare(a.seq, b.seq))
 	})
-	var all []LinkChange
+	var all []ledger.LinkChange
 	again := slices.ContainsFunc(batches, func(b linkBatch) bool { return b.epoch > 0 })
 	up := make(map[uint64]bool) // devices, followed only if any went over to another worker
 	for _, b := range batches {
@@ -261,17 +293,17 @@ func (f *Fold) changes(before sim.Instant) []LinkChange {
 			all = append(all, l)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b LinkChange) int { return cmp.Compare(a.At, b.At) })
+	slices.SortStableFunc(all, func(a, b ledger.LinkChange) int { return cmp.Compare(a.At, b.At) })
 	return all
 }
 
-// lastSecond is the last second that anything is known of, -1 if there is none.
-func (f *Fold) lastSecond() int {
-	last := -1
+// Seconds is the number of seconds of the run up to the last that anything is known of.
+func (f *Fold) Seconds() int {
+	n := 0
 	for m := range maps.Keys(f.seconds) {
-		last = max(last, m.second)
+		n = max(n, m.second+1)
 	}
-	return last
+	return n
 }
 
 // secondsOf is the number of whole or begun seconds up to an instant.

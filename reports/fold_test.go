@@ -1,4 +1,4 @@
-package reports
+package reports_test
 
 import (
 	"bytes"
@@ -10,14 +10,20 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
+	"github.com/myriad-iot/myriad/reports"
+	"github.com/myriad-iot/myriad/reports/internal/stage"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/hist"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
+const ms = time.Millisecond
+
 // history is what three shards observed in some seconds of a run, as snapshots.
-func history(p *sim.Plan, seed uint64) []Snapshot {
+func history(p *sim.Plan, seed uint64) []ledger.Snapshot {
 	rnd := rand.New(rand.NewPCG(seed, seed))
-	recorders := []*Recorder{NewRecorder(p, 0, 0), NewRecorder(p, 1, 0), NewRecorder(p, 2, 7)}
-	var all []Snapshot
+	recorders := []*ledger.Recorder{ledger.NewRecorder(p, 0, 0), ledger.NewRecorder(p, 1, 0), ledger.NewRecorder(p, 2, 7)}
+	var all []ledger.Snapshot
 	edges := map[int]sim.Instant{3: 3200 * ms, 5: 5 * time.Second, 6: 6999 * ms}
 	for second := range 8 {
 		if at, ok := edges[second]; ok {
@@ -47,18 +53,27 @@ func history(p *sim.Plan, seed uint64) []Snapshot {
 	return all
 }
 
+// built is the result of a run of which only the fold is known, and the target's endpoints.
+func built(p *sim.Plan, f *reports.Fold, at sim.Endpoints) *reports.Result {
+	n := len(p.Fleets)
+	return reports.Build(&reports.Input{
+		Plan: p, Fold: f, Endpoints: at, Length: time.Minute,
+		Ledger: &ledger.Settlement{Fleets: make([]ledger.Totals, n), Observed: make([]ledger.Observed, n)},
+	})
+}
+
 // view is everything that can be read from a fold.
-func view(t testing.TB, f *Fold) []byte {
+func view(t testing.TB, p *sim.Plan, f *reports.Fold) []byte {
 	t.Helper()
-	var hists []counts
+	var hists []hist.Counts
 	for op := range sim.NumOps {
-		for m := range measures {
+		for m := range ledger.NumMeasures {
 			for _, from := range []sim.Instant{0, 3200 * ms, 5 * time.Second, 6999 * ms} {
-				hists = append(hists, f.between(from, from+2*time.Second, op, m, allFleets))
+				hists = append(hists, f.Between(from, from+2*time.Second, op, m, reports.AllFleets))
 			}
 		}
 	}
-	b, err := json.Marshal([]any{hists, f.Frames(0, 9), f.errors.list(), f.loads.list(), f.changes(forever), f.Gaps(), f.lastSecond()})
+	b, err := json.Marshal([]any{hists, f.Frames(0, 9), f.Errors(), built(p, f, stage.Brokers(3)).Endpoints, f.Links(reports.Forever), f.Gaps(), f.Seconds(), f.Truncated(), f.Gauged(), f.MeasuredDue(0)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,29 +82,29 @@ func view(t testing.TB, f *Fold) []byte {
 
 // TestFoldOrder folds the same snapshots in many orders, some of them twice.
 func TestFoldOrder(t *testing.T) {
-	p := samplePlan(10, 10)
+	p := stage.Plan(10, 10)
 	for seed := range uint64(5) {
 		all := history(p, seed)
-		add := func(f *Fold, s Snapshot) {
+		add := func(f *reports.Fold, s ledger.Snapshot) {
 			if err := f.Add(&s); err != nil {
 				t.Fatal(err)
 			}
 		}
-		straight := NewFold(p)
+		straight := reports.NewFold(p)
 		for _, s := range all {
 			add(straight, s)
 		}
-		want := view(t, straight)
+		want := view(t, p, straight)
 		rnd := rand.New(rand.NewPCG(seed, 99))
 		for range 10 {
-			f := NewFold(p)
+			f := reports.NewFold(p)
 			for _, i := range rnd.Perm(len(all)) {
 				add(f, all[i])
 				if rnd.IntN(3) == 0 {
 					add(f, all[rnd.IntN(i+1)]) // a copy, or one that comes again later
 				}
 			}
-			if got := view(t, f); !bytes.Equal(got, want) {
+			if got := view(t, p, f); !bytes.Equal(got, want) {
 				t.Fatalf("seed %d: another order gives another result", seed)
 			}
 		}
@@ -98,23 +113,23 @@ func TestFoldOrder(t *testing.T) {
 
 // TestFoldCounts compares a fold with the plain sums of what was recorded.
 func TestFoldCounts(t *testing.T) {
-	p := samplePlan(10, 1)
-	r := NewRecorder(p, 0, 0)
-	f := NewFold(p)
+	p := stage.Plan(10, 1)
+	r := ledger.NewRecorder(p, 0, 0)
+	f := reports.NewFold(p)
 	rnd := rand.New(rand.NewPCG(8, 8))
-	want := make(map[int]counts)
-	run := make(counts)
+	want := make(map[int]hist.Counts)
+	run := make(hist.Counts)
 	for i := range 20_000 {
-		s := publish(time.Duration(rnd.IntN(10_000))*ms, time.Duration(rnd.IntN(2_000_000))*time.Microsecond)
+		s := stage.Publish(time.Duration(rnd.IntN(10_000))*ms, time.Duration(rnd.IntN(2_000_000))*time.Microsecond)
 		r.Record(s)
 		second := int(s.Due / time.Second)
 		if want[second] == nil {
-			want[second] = make(counts)
+			want[second] = make(hist.Counts)
 		}
 		us := uint64((s.Done - s.Due) / time.Microsecond)
-		lo, _ := fine().bounds(fine().index(us))
-		want[second][coarse().index(lo)]++
-		run[fine().index(us)]++
+		lo, _ := hist.Fine().Bounds(hist.Fine().Index(us))
+		want[second][hist.Coarse().Index(lo)]++
+		run[hist.Fine().Index(us)]++
 		if i%1500 == 0 {
 			snap := r.Snapshot()
 			if err := f.Add(&snap); err != nil {
@@ -126,30 +141,30 @@ func TestFoldCounts(t *testing.T) {
 	if err := f.Add(&snap); err != nil {
 		t.Fatal(err)
 	}
-	if got := f.between(0, forever, sim.OpPublish, response, allFleets); !reflect.DeepEqual(got, run) {
+	if got := f.Between(0, reports.Forever, sim.OpPublish, ledger.Response, reports.AllFleets); !reflect.DeepEqual(got, run) {
 		t.Error("the run's histogram is not the sum of the samples")
 	}
 	for second := range 10 {
-		if got := f.responsesIn(sim.OpPublish, second); !reflect.DeepEqual(got, want[second]) {
+		if got := f.Responses(sim.OpPublish, second, second+1, reports.AllFleets); !reflect.DeepEqual(got, want[second]) {
 			t.Errorf("second %d: not the sum of its samples", second)
 		}
 	}
 }
 
 func TestFoldGaps(t *testing.T) {
-	p := samplePlan(1, 1)
-	f := NewFold(p)
-	for _, s := range []Snapshot{{Shard: 1, Seq: 0}, {Shard: 1, Seq: 4}, {Shard: 1, Epoch: 1, Seq: 0}, {Shard: 0, Seq: 1}} {
+	p := stage.Plan(1, 1)
+	f := reports.NewFold(p)
+	for _, s := range []ledger.Snapshot{{Shard: 1, Seq: 0}, {Shard: 1, Seq: 4}, {Shard: 1, Epoch: 1, Seq: 0}, {Shard: 0, Seq: 1}} {
 		if err := f.Add(&s); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want := []Gap{{Shard: 0, From: 0, To: 0}, {Shard: 1, From: 1, To: 3}}
+	want := []reports.Gap{{Shard: 0, From: 0, To: 0}, {Shard: 1, From: 1, To: 3}}
 	if got := f.Gaps(); !reflect.DeepEqual(got, want) {
 		t.Errorf("Gaps() = %v, want %v", got, want)
 	}
 	for seq := range uint32(4) { // late, not lost
-		if err := f.Add(&Snapshot{Shard: 1, Seq: seq}); err != nil {
+		if err := f.Add(&ledger.Snapshot{Shard: 1, Seq: seq}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -159,11 +174,11 @@ func TestFoldGaps(t *testing.T) {
 }
 
 func TestSnapshotSurvivesEncoding(t *testing.T) {
-	p := samplePlan(10, 10)
+	p := stage.Plan(10, 10)
 	all := history(p, 3)
-	straight, viaJSON, viaCBOR := NewFold(p), NewFold(p), NewFold(p)
+	straight, viaJSON, viaCBOR := reports.NewFold(p), reports.NewFold(p), reports.NewFold(p)
 	for i := range all {
-		var a, b Snapshot
+		var a, b ledger.Snapshot
 		text, err := json.Marshal(all[i])
 		if err == nil {
 			err = json.Unmarshal(text, &a)
@@ -178,88 +193,71 @@ func TestSnapshotSurvivesEncoding(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for f, s := range map[*Fold]*Snapshot{straight: &all[i], viaJSON: &a, viaCBOR: &b} {
+		for f, s := range map[*reports.Fold]*ledger.Snapshot{straight: &all[i], viaJSON: &a, viaCBOR: &b} {
 			if err := f.Add(s); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	want := view(t, straight)
-	if !bytes.Equal(view(t, viaJSON), want) || !bytes.Equal(view(t, viaCBOR), want) {
+	want := view(t, p, straight)
+	if !bytes.Equal(view(t, p, viaJSON), want) || !bytes.Equal(view(t, p, viaCBOR), want) {
 		t.Error("snapshots change on their way")
 	}
 }
 
+// A damaged snapshot is refused as a whole, and leaves nothing behind.
 func TestFoldRefuses(t *testing.T) {
-	p := samplePlan(2, 2)
-	one := func(c cell) []byte { return packCells([]tallied{{c, 1}}) }
-	good := newCell(3, 0, sim.OpPublish, response, 0, 5)
-	for name, s := range map[string]Snapshot{
-		"cells cut short":      {Cells: one(good)[:3]},
-		"count of nothing":     {Cells: []byte{1, 0}},
-		"no such fleet":        {Cells: one(newCell(3, 0, sim.OpPublish, response, 2, 5))},
-		"no such bucket":       {Cells: one(newCell(3, 0, sim.OpPublish, response, 0, 60_000))},
-		"no such happening":    {Cells: one(newCell(3, 0, 0, happened, 0, happenings))},
-		"no such part":         {Cells: one(newCell(3, 1, 0, response, 0, 5))},
-		"edges out of order":   {Edges: []sim.Instant{2, 1}},
-		"edge before the run":  {Edges: []sim.Instant{0}},
-		"success as an error":  {Errors: []ErrorStat{{}}},
-		"no such operation":    {Errors: []ErrorStat{{Op: sim.NumOps, Outcome: sim.TCPReset}}},
-		"error of a stranger":  {Errors: []ErrorStat{{Outcome: sim.TCPReset, Devices: []FirstFailed{{Device: 2}}}}},
-		"link of a stranger":   {Links: []LinkChange{{Device: 2}}},
-		"gauge of no fleet":    {Gauges: []GaugePoint{{Fleet: 2}}},
-		"load of no fleet":     {Loads: []Load{{Fleet: 2, Sent: 1}}},
-		"too great a load":     {Loads: []Load{{Acked: maxLoad + 1}}},
-		"good cell, bad gauge": {Cells: one(good), Gauges: []GaugePoint{{Fleet: 9}}},
+	p := stage.Plan(2, 2)
+	for name, s := range map[string]ledger.Snapshot{
+		"cells":                 {Cells: []byte{1, 0}},
+		"good edges, bad cells": {Edges: []sim.Instant{1}, Cells: []byte{1, 0}},
+		"error of a stranger":   {Errors: []ledger.ErrorStat{{Outcome: sim.TCPReset, Devices: []ledger.FirstFailed{{Device: 2}}}}},
+		"good link, bad gauge":  {Links: []ledger.LinkChange{{}}, Gauges: []ledger.GaugePoint{{Fleet: 9}}},
 	} {
-		f := NewFold(p)
+		f := reports.NewFold(p)
 		if err := f.Add(&s); err == nil {
 			t.Errorf("%s: no error", name)
 		}
-		if !bytes.Equal(view(t, f), view(t, NewFold(p))) || len(f.streams) > 0 {
+		if !bytes.Equal(view(t, p, f), view(t, p, reports.NewFold(p))) {
 			t.Errorf("%s: left a trace", name)
+		}
+		good := ledger.Snapshot{Gauges: []ledger.GaugePoint{{At: time.Second, Connected: 2}}}
+		if err := f.Add(&good); err != nil || f.Frames(0, 1)[0].Connected != 2 {
+			t.Errorf("%s: when it comes again, undamaged, it counts: %v", name, err)
 		}
 	}
 }
 
-func TestLinkLogIsBounded(t *testing.T) {
-	p := samplePlan(1, 1)
-	r := NewRecorder(p, 0, 0)
-	for i := range maxLinks + 1 {
-		r.Link(0, 0, 0, i%2 == 0, time.Duration(i))
-	}
-	s := r.Snapshot()
-	if !s.Truncated || len(s.Links) != maxLinks {
-		t.Errorf("%d changes kept, truncated %v", len(s.Links), s.Truncated)
-	}
-	f := NewFold(p)
-	if err := f.Add(&s); err != nil || !f.truncated {
-		t.Errorf("%v, truncated %v", err, f.truncated)
-	}
-	if again := r.Snapshot(); again.Truncated {
-		t.Error("the flag is of one snapshot only")
+func TestFoldKnowsOfLostLinks(t *testing.T) {
+	f := reports.NewFold(stage.Plan(1, 1))
+	if err := f.Add(&ledger.Snapshot{Truncated: true}); err != nil || !f.Truncated() {
+		t.Errorf("%v, truncated %v", err, f.Truncated())
 	}
 }
 
 func FuzzFoldAdd(f *testing.F) {
-	p := samplePlan(4, 4)
-	for _, s := range history(samplePlan(10, 10), 1)[:4] {
+	p := stage.Plan(4, 4)
+	for _, s := range history(stage.Plan(10, 10), 1)[:4] {
 		f.Add(s.Cells)
 	}
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0x01})
 	f.Fuzz(func(t *testing.T, cells []byte) {
-		fold := NewFold(p)
-		s := Snapshot{Cells: cells}
+		fold := reports.NewFold(p)
+		s := ledger.Snapshot{Cells: cells}
 		if fold.Add(&s) != nil {
 			return
 		}
 		var sum, want uint64
 		for op := range sim.NumOps {
-			for m := range measures {
-				sum += fold.between(0, forever, op, m, allFleets).total()
+			for m := range ledger.NumMeasures {
+				sum += fold.Between(0, reports.Forever, op, m, reports.AllFleets).Total()
 			}
 		}
-		_ = eachCell(cells, func(_ cell, n uint64) error { want += n; return nil })
+		s.Each(func(_ ledger.Series, list []hist.Bucket) {
+			for _, b := range list {
+				want += b.N
+			}
+		})
 		if sum != want {
 			t.Fatalf("%d counted of %d", sum, want)
 		}
@@ -267,19 +265,19 @@ func FuzzFoldAdd(f *testing.F) {
 }
 
 func BenchmarkFoldAdd(b *testing.B) {
-	p := samplePlan(10_000, 1)
-	r := NewRecorder(p, 0, 0)
+	p := stage.Plan(10_000, 1)
+	r := ledger.NewRecorder(p, 0, 0)
 	rnd := rand.New(rand.NewPCG(1, 1))
 	for i := range 10_000 { // a second of 10,000 messages
 		for _, op := range []sim.Op{sim.OpPublish, sim.OpEndToEnd, sim.OpStorage} {
-			s := publish(time.Duration(i)*100*time.Microsecond, time.Duration(float64(ms)*(1+rnd.ExpFloat64())))
+			s := stage.Publish(time.Duration(i)*100*time.Microsecond, time.Duration(float64(ms)*(1+rnd.ExpFloat64())))
 			s.Op = op
 			r.Record(s)
 		}
 		r.Count(sim.CountDue, 0, 0, time.Duration(i)*100*time.Microsecond)
 	}
 	s := r.Snapshot()
-	f := NewFold(p)
+	f := reports.NewFold(p)
 	b.ReportAllocs()
 	b.ReportMetric(float64(len(s.Cells)), "cell-bytes")
 	b.ResetTimer()
@@ -294,9 +292,12 @@ func BenchmarkFoldAdd(b *testing.B) {
 
 // What is known of a second is known when all shards have told of it, but for those that are lost.
 func TestFoldTold(t *testing.T) {
-	f := NewFold(samplePlan(10, 10))
+	f := reports.NewFold(stage.Plan(10, 10))
 	tell := func(shard uint32, second int) {
-		f.addGauge(shard, GaugePoint{At: sim.Instant(second) * time.Second})
+		s := ledger.Snapshot{Shard: shard, Seq: uint32(second), Gauges: []ledger.GaugePoint{{At: sim.Instant(second) * time.Second}}}
+		if err := f.Add(&s); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if f.Told() != 0 {
 		t.Error("nobody has told anything")

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/hist"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // moment is one second of one fleet.
@@ -17,6 +19,8 @@ type second struct {
 	counted   [sim.NumCounters]uint64
 	succeeded [sim.NumOps]uint64
 	failed    [sim.NumOps]uint64
+	missed    [sim.NumOps]uint64 // due in it, and never answered
+	cut       [sim.NumOps]uint64 // due in it, and cut off by the story
 	response  [sim.NumOps][]byte
 	lag       []byte
 }
@@ -31,29 +35,33 @@ func (f *Fold) second(n int, fleet uint16) *second {
 	return s
 }
 
-func (s *second) happened(op sim.Op, h happening, n uint64) {
+func (s *second) happened(op sim.Op, h uint16, n uint64) {
 	switch {
-	case h < happening(sim.NumCounters):
+	case h < uint16(sim.NumCounters):
 		s.counted[h] += n
-	case h == didSucceed:
+	case h == ledger.DidSucceed:
 		s.succeeded[op] += n
-	case h == didFail:
+	case h == ledger.DidFail:
 		s.failed[op] += n
+	case h == ledger.DidMiss:
+		s.missed[op] += n
+	case h == ledger.DidCut:
+		s.cut[op] += n
 	}
 }
 
-func (s *second) add(op sim.Op, m measure, more []bucketed) {
+func (s *second) add(op sim.Op, m ledger.Measure, more []hist.Bucket) {
 	b := &s.lag
-	if m == response {
+	if m == ledger.Response {
 		b = &s.response[op]
 	}
-	*b = mergePacked(*b, more)
+	*b = hist.MergePacked(*b, more)
 }
 
 // unpacked reads what this package packed itself, which is never damaged.
-func unpacked(b []byte) counts {
-	c := make(counts)
-	_ = unpackInto(c, b)
+func unpacked(b []byte) hist.Counts {
+	c := make(hist.Counts)
+	_ = c.Unpack(b)
 	return c
 }
 
@@ -65,7 +73,7 @@ type gauge struct {
 }
 
 // addGauge takes a gauge for the second that ended nearest to it.
-func (f *Fold) addGauge(shard uint32, g GaugePoint) {
+func (f *Fold) addGauge(shard uint32, g ledger.GaugePoint) {
 	n := max(0, int((g.At+time.Second/2)/time.Second)-1)
 	k := gauge{shard, g.Fleet, n}
 	old, ok := f.gauges[k]
@@ -73,19 +81,19 @@ func (f *Fold) addGauge(shard uint32, g GaugePoint) {
 		f.gauges[k] = g
 	}
 	f.second(n, g.Fleet)
-	f.told[shard] = max(f.told[shard], n+1)
+	f.reported[shard] = max(f.reported[shard], n+1)
 }
 
-// Told is how many seconds of the run all shards have told of. A shard that is far behind the others is
-// not waited for: it may be lost.
+// Told is the number of seconds of the run for which all shards have reported. It ignores a shard that is
+// far behind the others, because its worker may be lost.
 func (f *Fold) Told() int {
 	const far = 10
 	newest := 0
-	for _, n := range f.told {
+	for _, n := range f.reported {
 		newest = max(newest, n)
 	}
 	least := newest
-	for _, n := range f.told {
+	for _, n := range f.reported {
 		if n >= newest-far {
 			least = min(least, n)
 		}
@@ -93,30 +101,43 @@ func (f *Fold) Told() int {
 	return least
 }
 
-// responses adds up the responses of all fleets due in the seconds [from, to).
-func (f *Fold) responses(op sim.Op, from, to int) counts {
-	sum := make(counts)
+// Responses adds up the responses of a fleet, or of [AllFleets], due in the seconds [from, to), in the scale
+// [hist.Coarse]. The warm-up is not left out.
+func (f *Fold) Responses(op sim.Op, from, to, fleet int) hist.Counts {
+	sum := make(hist.Counts)
 	for n := from; n < to; n++ {
-		sum.merge(f.responsesIn(op, n))
-	}
-	return sum
-}
-
-func (f *Fold) responsesIn(op sim.Op, n int) counts {
-	sum := make(counts)
-	for i := range f.plan.Fleets {
-		if s := f.seconds[moment{n, uint16(i)}]; s != nil {
-			// What this package packed is never damaged.
-			_ = unpackInto(sum, s.response[op])
+		for i := range f.plan.Fleets {
+			if fleet != AllFleets && fleet != i {
+				continue
+			}
+			if s := f.seconds[moment{n, uint16(i)}]; s != nil {
+				// What this package packed is never damaged.
+				_ = sum.Unpack(s.response[op])
+			}
 		}
 	}
 	return sum
 }
 
-// Done is how many operations of a kind ended in a second, and how many of them badly.
-func (f *Fold) Done(op sim.Op, n int) (done, failed uint64) {
+// Lags is how late the devices themselves were to send what was due in the seconds [from, to), in the scale
+// [hist.Coarse]. The warm-up is not left out.
+func (f *Fold) Lags(from, to int) hist.Counts {
+	sum := make(hist.Counts)
+	for n := from; n < to; n++ {
+		for i := range f.plan.Fleets {
+			if s := f.seconds[moment{n, uint16(i)}]; s != nil {
+				_ = sum.Unpack(s.lag) // likewise
+			}
+		}
+	}
+	return sum
+}
+
+// Done is how many operations of a kind ended in a second, and how many of them badly: of a fleet or of [AllFleets].
+// The warm-up is not left out.
+func (f *Fold) Done(op sim.Op, n, fleet int) (done, failed uint64) {
 	for i := range f.plan.Fleets {
-		if s := f.seconds[moment{n, uint16(i)}]; s != nil {
+		if s := f.seconds[moment{n, uint16(i)}]; s != nil && (fleet == AllFleets || fleet == i) {
 			done += s.succeeded[op] + s.failed[op]
 			failed += s.failed[op]
 		}
@@ -148,7 +169,7 @@ func (f *Fold) Frames(from, to int) []Frame {
 
 type shardGauge struct {
 	shard uint32
-	GaugePoint
+	ledger.GaugePoint
 }
 
 // gaugesBefore is, for each fleet and every shard that ever gauged it, the last point before a second.
@@ -194,9 +215,9 @@ func (f *Fold) frame(n int, fleet uint16) Frame {
 			if fr.Latency == nil {
 				fr.Latency = make(map[string]Quantiles)
 			}
-			fr.Latency[op.String()] = unpacked(s.response[op]).summary(coarse())
+			fr.Latency[op.String()] = summary(unpacked(s.response[op]), hist.Coarse(), Left{})
 		}
 	}
-	fr.Lag = unpacked(s.lag).summary(coarse())
+	fr.Lag = summary(unpacked(s.lag), hist.Coarse(), Left{})
 	return fr
 }

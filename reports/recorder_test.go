@@ -1,93 +1,62 @@
-package reports
+package reports_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/myriad-iot/myriad/reports"
+	"github.com/myriad-iot/myriad/reports/internal/stage"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/hist"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
-const ms = time.Millisecond
-
-// samplePlan is a plan of two fleets, "meters" over MQTT with QoS 1 and "rooms" over CoAP.
-func samplePlan(meters, rooms int) *sim.Plan {
-	return &sim.Plan{Seed: 4, Fleets: []sim.Fleet{
-		{
-			Name: "meters", Count: meters, Report: sim.Reporting{Every: sim.Duration(time.Second)},
-			Bindings: []sim.Binding{{Role: sim.RoleData, Channel: sim.ChannelMQTT, Version: "5", QoS: 1}},
-		},
-		{
-			Name: "rooms", Count: rooms,
-			Bindings: []sim.Binding{{Role: sim.RoleData, Channel: sim.ChannelCoAP}},
-		},
-	}}
-}
-
-// publish is a publish that took some time from when it was due.
-func publish(due sim.Instant, took time.Duration) *sim.Sample {
-	return &sim.Sample{Op: sim.OpPublish, Due: due, Ready: due, Sent: due + ms, Done: due + took, Attempts: 1}
-}
-
-// folded is the fold of what recorders hold.
-func folded(t testing.TB, p *sim.Plan, recorders ...*Recorder) *Fold {
-	t.Helper()
-	f := NewFold(p)
-	for _, r := range recorders {
-		s := r.Snapshot()
-		if err := f.Add(&s); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return f
-}
-
 func TestRecorderAttribution(t *testing.T) {
-	p := samplePlan(4, 1)
+	p := stage.Plan(4, 1)
 	p.WarmUp = sim.Duration(2500 * ms)
-	r := NewRecorder(p, 0, 0)
+	r := ledger.NewRecorder(p, 0, 0)
 	r.Mark(4300 * ms)
 	r.Mark(4700*ms + 999) // rounded down, as stamps are
 	for _, s := range []*sim.Sample{
-		publish(2400*ms, 10*ms), // in the warm-up
-		publish(2500*ms, 20*ms),
-		publish(4299*ms, 30*ms),
-		publish(4300*ms, 40*ms),
-		publish(4699*ms, 50*ms),
-		publish(4700*ms, 1060*ms), // answered in the next second
+		stage.Publish(2400*ms, 10*ms), // in the warm-up
+		stage.Publish(2500*ms, 20*ms),
+		stage.Publish(4299*ms, 30*ms),
+		stage.Publish(4300*ms, 40*ms),
+		stage.Publish(4699*ms, 50*ms),
+		stage.Publish(4700*ms, 1060*ms), // answered in the next second
 	} {
 		r.Record(s)
 	}
-	late := publish(4400*ms, 5*time.Second)
+	late := stage.Publish(4400*ms, 5*time.Second)
 	late.Outcome = sim.MQTTPubackError
 	r.Record(late)
 	r.Count(sim.CountDue, 0, 0, 2400*ms)
 	r.Count(sim.CountDue, 0, 0, 2500*ms)
-	f := folded(t, p, r)
+	f := stage.Folded(t, p, r)
 
 	for _, tt := range []struct {
 		from, to sim.Instant
 		want     []float64
 	}{
-		{0, forever, []float64{0.02, 0.03, 0.04, 0.05, 1.06}},
+		{0, reports.Forever, []float64{0.02, 0.03, 0.04, 0.05, 1.06}},
 		{4300 * ms, 4700 * ms, []float64{0.04, 0.05}},
 		{0, 4300 * ms, []float64{0.02, 0.03}},
-		{4700 * ms, forever, []float64{1.06}},
+		{4700 * ms, reports.Forever, []float64{1.06}},
 	} {
-		h := f.between(tt.from, tt.to, sim.OpPublish, response, allFleets)
-		if h.total() != uint64(len(tt.want)) {
-			t.Errorf("%s-%s: %d samples, want %d", tt.from, tt.to, h.total(), len(tt.want))
+		h := f.Between(tt.from, tt.to, sim.OpPublish, ledger.Response, reports.AllFleets)
+		if h.Total() != uint64(len(tt.want)) {
+			t.Errorf("%s-%s: %d samples, want %d", tt.from, tt.to, h.Total(), len(tt.want))
 		}
 		for i, want := range tt.want {
-			got := h.quantile(fine(), (float64(i)+1)/float64(len(tt.want)))
+			got := h.Quantile(hist.Fine(), (float64(i)+1)/float64(len(tt.want)))
 			if got < want || got > want*1.001 {
 				t.Errorf("%s-%s: sample %d is %v, want %v", tt.from, tt.to, i, got, want)
 			}
 		}
 	}
-	if n := f.measuredDue(0); n != 1 {
+	if n := f.MeasuredDue(0); n != 1 {
 		t.Errorf("%d measured messages, want 1", n)
 	}
 	frames := f.Frames(0, 6)
@@ -97,7 +66,7 @@ func TestRecorderAttribution(t *testing.T) {
 	if fr := frames[2*2]; fr.Latency["publish"].Count != 2 || fr.Due != 2 {
 		t.Errorf("second 2, the warm-up's last: %+v", fr)
 	}
-	if done, failed := f.Done(sim.OpPublish, 9); done != 1 || failed != 1 {
+	if done, failed := f.Done(sim.OpPublish, 9, reports.AllFleets); done != 1 || failed != 1 {
 		t.Errorf("second 9: %d done, %d failed", done, failed)
 	}
 	if fr := f.Frames(9, 10)[0]; fr.Errors != 1 || fr.Latency != nil {
@@ -106,24 +75,24 @@ func TestRecorderAttribution(t *testing.T) {
 }
 
 func TestRecorderKnowsPlannedEdges(t *testing.T) {
-	p := samplePlan(1, 1)
+	p := stage.Plan(1, 1)
 	p.Acts = []sim.Act{
 		{Kind: sim.ActPhaseRun, Phase: "a", At: sim.Duration(time.Second), Hold: sim.Duration(1500 * ms)},
 		{Kind: sim.ActPhaseRun, Phase: "b", Segment: 1, Hold: sim.Duration(time.Hour)},
 	}
-	f := folded(t, p, NewRecorder(p, 0, 0))
+	f := stage.Folded(t, p, ledger.NewRecorder(p, 0, 0))
 	for at, want := range map[sim.Instant]bool{0: true, time.Second: true, 2500 * ms: true, time.Hour: false} {
-		if f.parted(at) != want {
+		if f.Parted(at) != want {
 			t.Errorf("parted(%s) = %v", at, !want)
 		}
 	}
 }
 
 func TestRecorderErrors(t *testing.T) {
-	p := samplePlan(20, 1)
+	p := stage.Plan(20, 1)
 	p.WarmUp = sim.Duration(2 * time.Second)
-	r := NewRecorder(p, 0, 0)
-	f := NewFold(p)
+	r := ledger.NewRecorder(p, 0, 0)
+	f := reports.NewFold(p)
 	for i, device := range []sim.Ordinal{9, 8, 7, 6, 5, 4, 9, 3} { // backwards: the last is the first
 		at := time.Duration(8-i) * time.Second
 		r.Record(&sim.Sample{Op: sim.OpConnect, Device: device, Due: at, Done: at, Outcome: sim.TCPRefused})
@@ -132,8 +101,8 @@ func TestRecorderErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got := errorClasses(&Input{Plan: p, Fold: f})
-	want := ErrorClass{
+	got := built(p, f, nil).Errors
+	want := reports.ErrorClass{
 		Class: "tcp connection refused", Op: "connect", Count: 8, WarmUp: 1, First: time.Second, Last: 8 * time.Second,
 		Devices: []string{"meters-3", "meters-9", "meters-4", "meters-5", "meters-6"},
 	}
@@ -143,14 +112,14 @@ func TestRecorderErrors(t *testing.T) {
 }
 
 func TestRecorderGauges(t *testing.T) {
-	p := samplePlan(4, 1)
-	a, b := NewRecorder(p, 0, 0), NewRecorder(p, 1, 0)
+	p := stage.Plan(4, 1)
+	a, b := ledger.NewRecorder(p, 0, 0), ledger.NewRecorder(p, 1, 0)
 	a.Gauge(0, 1*time.Second+300*time.Microsecond, 2, 10)
 	a.Gauge(0, 2*time.Second-300*time.Microsecond, 3, 20)
 	a.Gauge(0, 4*time.Second, 1, 0)
 	b.Gauge(0, 3*time.Second, 1, 5)
 	want := [][2]int64{{2, 10}, {3, 20}, {4, 25}, {2, 5}, {2, 5}}
-	frames := folded(t, p, a, b).Frames(0, 5)
+	frames := stage.Folded(t, p, a, b).Frames(0, 5)
 	for i, w := range want {
 		if fr := frames[2*i]; fr.Connected != w[0] || fr.Backlog != w[1] {
 			t.Errorf("second %d: %d connected, backlog %d, want %v", i, fr.Connected, fr.Backlog, w)
@@ -158,30 +127,15 @@ func TestRecorderGauges(t *testing.T) {
 	}
 }
 
-func TestRecorderIgnoresStrangers(t *testing.T) {
-	p := samplePlan(1, 1)
-	r := NewRecorder(p, 0, 0)
-	r.Record(&sim.Sample{Op: sim.NumOps})
-	r.Record(&sim.Sample{Fleet: 2})
-	r.Record(&sim.Sample{Device: 1})
-	r.Count(sim.NumCounters, 0, 0, 0)
-	r.Count(sim.CountDue, 2, 0, 0)
-	r.Link(0, 0, 1, true, 0)
-	r.Gauge(2, 0, 1, 1)
-	if s := r.Snapshot(); len(s.Cells)+len(s.Links)+len(s.Gauges)+len(s.Errors) > 0 {
-		t.Errorf("%+v", s)
-	}
-}
-
 func TestRecorderConcurrently(t *testing.T) {
-	p := samplePlan(64, 1)
-	r := NewRecorder(p, 0, 0)
-	f := NewFold(p)
+	p := stage.Plan(64, 1)
+	r := ledger.NewRecorder(p, 0, 0)
+	f := reports.NewFold(p)
 	var all sync.WaitGroup
 	for g := range 4 {
 		all.Go(func() {
 			for i := range 5000 {
-				s := publish(time.Duration(i)*ms, time.Duration(i)*time.Microsecond)
+				s := stage.Publish(time.Duration(i)*ms, time.Duration(i)*time.Microsecond)
 				s.Device = sim.Ordinal(i*4+g) % 64
 				r.Record(s)
 				r.Count(sim.CountSent, 0, 0, s.Due)
@@ -199,7 +153,7 @@ func TestRecorderConcurrently(t *testing.T) {
 	if err := f.Add(&s); err != nil {
 		t.Fatal(err)
 	}
-	if n := f.between(0, forever, sim.OpPublish, response, allFleets).total(); n != 20_000 {
+	if n := f.Between(0, reports.Forever, sim.OpPublish, ledger.Response, reports.AllFleets).Total(); n != 20_000 {
 		t.Errorf("%d samples of 20,000", n)
 	}
 	sent := uint64(0)
@@ -208,36 +162,5 @@ func TestRecorderConcurrently(t *testing.T) {
 	}
 	if sent != 20_000 {
 		t.Errorf("%d sent of 20,000", sent)
-	}
-}
-
-func TestRecordDoesNotAllocate(t *testing.T) {
-	p := samplePlan(64, 1)
-	r := NewRecorder(p, 0, 0)
-	s := publish(time.Second, 5*ms)
-	if n := testing.AllocsPerRun(1000, func() {
-		s.Device = (s.Device + 1) % 64
-		s.Endpoint = uint16(s.Device % 8)
-		r.Record(s)
-		r.Count(sim.CountSent, 0, s.Endpoint, s.Sent)
-	}); n != 0 {
-		t.Errorf("Record and Count allocate %v times", n)
-	}
-}
-
-func BenchmarkRecord(b *testing.B) {
-	p := samplePlan(1024, 1)
-	r := NewRecorder(p, 0, 0)
-	rnd := rand.New(rand.NewPCG(1, 1))
-	samples := make([]sim.Sample, 4096)
-	for i := range samples {
-		samples[i] = *publish(time.Duration(i)*250*time.Microsecond, time.Duration(float64(ms)*(1+rnd.ExpFloat64())))
-		samples[i].Device = sim.Ordinal(rnd.IntN(1024))
-		r.Record(&samples[i])
-	}
-	b.ReportAllocs()
-	b.ResetTimer()
-	for i := range b.N {
-		r.Record(&samples[i%len(samples)])
 	}
 }

@@ -6,22 +6,11 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // Schema is the version of summary.json and of the other files of a result folder.
 const Schema = 1
-
-// Verdict is what a run says of a story, or a finding of a sentence.
-type Verdict string
-
-// The verdicts. Invalid means that the simulator, not the target, was the limit; it is never a pass.
-const (
-	Passed    Verdict = "passed"
-	Failed    Verdict = "failed"
-	Invalid   Verdict = "invalid"
-	NotJudged Verdict = "not judged"
-	Aborted   Verdict = "aborted"
-)
 
 // Run is everything one command did: its circumstances and a result per story.
 type Run struct {
@@ -69,6 +58,9 @@ type Host struct {
 	Descriptors uint64 `json:"descriptors"`
 }
 
+// UsageStretch is the time over which the CPU of a service is averaged: shorter peaks say little of it.
+const UsageStretch = 5 * time.Second
+
 // Result is one story's run.
 type Result struct {
 	Plan     *sim.Plan
@@ -76,36 +68,60 @@ type Result struct {
 	Reasons  []string  // why invalid, not judged or aborted
 	T0       time.Time // the run's origin
 	Length   sim.Instant
-	Phases   []PhaseSpan
-	Events   []Event
+	Phases   []ledger.PhaseSpan
+	Events   []ledger.Event
 	Fleets   []FleetResult
-	Messages Totals
-	Commands *CommandTotals // nil: the plan sends none
-	Latency  []LatencyRow   // response times
+	Messages ledger.Totals
+	Commands *ledger.CommandTotals // nil: none was sent
+	Streams  []StreamResult        // of fleets that have more than one
+	Hearings []HearingResult       // what subscribing devices were entitled to, and got
+	Heard    []ledger.Heard        // subscribing devices whose account is not clean, the worst first
+	Wills    []WillResult          // of fleets whose devices leave wills
+	Sessions []SessionResult       // of fleets that report by MQTT
+	Journeys []JourneyResult       // of which the run kept account
+	Latency  []LatencyRow          // response times
 	Lag      Quantiles
 	Errors   []ErrorClass
-	Findings []Finding // guards first, then the Thens in the story's order
-	Frames   []Frame   // by second, then fleet
-	Devices  []DeviceLedger
+	Remarks  []ErrorClass // no failures, but worth a word
+	Findings []Finding    // guards first, then the Thens in the story's order
+	Frames   []Frame      // by second, then fleet
+	Devices  []ledger.Evidence
 	Hists    []TaggedHist
 
-	Endpoints      []EndpointLoad // by scheme, in the target's order; nil if they are not known
-	DevicesOmitted int            // devices whose account is not clean that Devices does not list
+	Endpoints      []EndpointLoad   // by scheme, in the target's order; nil if they are not known
+	Drops          []ledger.Drops   // by the brokers' own count, of those that count
+	Usage          []ledger.Usage   // what the target's services used of this machine, of those that tell
+	Figures        []ledger.Figures // what services told of themselves, of those that a claim names
+	DevicesOmitted int              // devices whose account is not clean that Devices does not list
 }
 
-// PhaseSpan is a named stretch of the timeline.
-type PhaseSpan struct {
-	Name  string      `json:"name"`
-	Start sim.Instant `json:"start_ns"`
-	End   sim.Instant `json:"end_ns"`
+// StreamResult is the account of one stream of a fleet.
+type StreamResult struct {
+	Fleet    string        `json:"fleet"`
+	Stream   string        `json:"stream"` // "report", "commands", "answers", "health" ...
+	Topic    string        `json:"topic"`
+	Down     bool          `json:"down,omitempty"` // Myriad sent it to the devices
+	Messages ledger.Totals `json:"messages"`
 }
 
-// Event is something that happened once: a phase edge, a fault, a service that came back.
-type Event struct {
-	At     sim.Instant `json:"at_ns"`
-	Kind   string      `json:"kind"` // the act's kind, or "started", "service-up", "interrupted", ...
-	Text   string      `json:"text"`
-	Origin string      `json:"origin,omitempty"`
+// HearingResult is what the devices of a fleet, or the members of a shared group, heard of a stream of a fleet.
+type HearingResult struct {
+	From   string   `json:"from"`
+	Stream string   `json:"stream"`
+	To     []string `json:"to"` // one fleet, but for a group
+	ledger.Hearing
+}
+
+// WillResult is the account of the wills of a fleet's devices.
+type WillResult struct {
+	Fleet string `json:"fleet"`
+	ledger.Wills
+}
+
+// JourneyResult is what became of the journeys of a kind of a fleet's devices.
+type JourneyResult struct {
+	Fleet string `json:"fleet"`
+	ledger.Flow
 }
 
 // FleetResult is one fleet's part.
@@ -115,46 +131,8 @@ type FleetResult struct {
 	ConnectedPeak int
 	Protocol      string // "MQTT 5, QoS 1"
 	Model         string // "open: one report every 1s" and the like
-	Messages      Totals
-	Unobserved    string // why nothing is known of what arrived; empty when it is
-}
-
-// Totals are the ledger's columns. Due = Sent + Dropped + Unsent. Lost, Unknown and Unsettled are
-// disjoint parts of Sent: a lost message was acknowledged (or is QoS 0) and was seen nowhere at
-// the far end; an unknown one was never acknowledged and never seen.
-type Totals struct {
-	Due         uint64    `json:"due"`
-	Sent        uint64    `json:"sent"`
-	Acked       uint64    `json:"acked"`
-	Received    uint64    `json:"received"`  // distinct messages of those sent that a subscriber received
-	Stored      uint64    `json:"stored"`    // distinct messages that the backend recorded
-	Delivered   uint64    `json:"delivered"` // received or stored
-	Lost        uint64    `json:"lost"`
-	Duplicated  uint64    `json:"duplicated"` // copies beyond the first, in whichever channel of the device had more
-	Reordered   uint64    `json:"reordered"`  // first copies that arrived after a later message of their device
-	Unknown     uint64    `json:"unknown"`
-	Unsettled   uint64    `json:"unsettled"` // acknowledged so shortly before the end that they may be on their way
-	Resent      uint64    `json:"resent"`
-	Dropped     uint64    `json:"dropped"`                  // fell out of a full buffer
-	Unsent      uint64    `json:"unsent"`                   // in the buffer at the end
-	Phantom     uint64    `json:"phantom"`                  // seen, and never sent
-	Undelivered uint64    `json:"undelivered"`              // stored, but no subscriber received it
-	Gone        uint64    `json:"simulator_lost,omitempty"` // came due before another worker took their device over: not in Due, neither lost nor delivered
-	LostQoS     [3]uint64 `json:"lost_by_qos"`
-	SentQoS     [3]uint64 `json:"sent_by_qos"`
-
-	UnsettledQoS [3]uint64 `json:"unsettled_by_qos"`
-}
-
-// Quantiles sum up a histogram, in seconds.
-type Quantiles struct {
-	Count int64   `json:"count"`
-	P50   float64 `json:"p50"`
-	P90   float64 `json:"p90"`
-	P99   float64 `json:"p99"`
-	P999  float64 `json:"p99_9"`
-	Max   float64 `json:"max"`
-	Mean  float64 `json:"mean"`
+	Messages      ledger.Totals
+	Unobserved    string // why nothing is known about what arrived; empty if it is known
 }
 
 // LatencyRow is the latency of one operation: of the whole run (Fleet and Phase empty), of a
@@ -180,14 +158,21 @@ type ErrorClass struct {
 
 // Finding is a judged sentence.
 type Finding struct {
-	Check   *sim.Check
-	Verdict Verdict
-	Value   float64 // in Unit
-	Limit   float64
-	Margin  float64 // negative when the claim does not hold
-	N       int64   // samples, messages or devices behind Value
-	Unit    string  // "s", "messages", "%", "1/s", "devices", "times", ""
-	Note    string  // what makes the value readable: "3 devices of "meters" never came back: meters-7 ..."
+	Check               *sim.Check
+	Verdict             Verdict
+	Value               float64 // in Unit; infinite where it falls among operations that were never answered, or what it waits for never came
+	Limit               float64
+	Margin              float64 // negative when the claim does not hold
+	N                   int64   // samples, messages or devices behind Value
+	Unanswered, LeftOut int64   // of latencies: see [Quantiles]
+	Unit                string  // "s", "messages", "%", "1/s", "devices", "times", ""
+	Note                string  // what makes the value readable: "3 devices of "meters" never came back: meters-7 ..."
+}
+
+// Judged reports whether the finding has figures: one that was not judged has none, and neither has a sentence that a
+// run did not come to, whose unit is not known.
+func (f *Finding) Judged() bool {
+	return f.Verdict != NotJudged && !(f.Verdict == Aborted && f.Unit == "" && f.N == 0)
 }
 
 // Frame is one second of one fleet. Latencies belong to the second in which the message was due;
@@ -208,21 +193,6 @@ type Frame struct {
 	Backlog   int64                `json:"backlog"`   // buffered or unanswered, at the second's end
 	Latency   map[string]Quantiles `json:"latency,omitempty"`
 	Lag       Quantiles            `json:"lag"`
-}
-
-// DeviceLedger is the evidence for one device whose account is not clean. Ranges are inclusive
-// "a-b" lists of sequence numbers.
-type DeviceLedger struct {
-	Device     string `json:"device"`
-	Due        uint64 `json:"due"`
-	Lost       string `json:"lost,omitempty"`
-	Unknown    string `json:"unknown,omitempty"`
-	Unsettled  string `json:"unsettled,omitempty"`
-	Phantom    string `json:"phantom,omitempty"`
-	Duplicated uint64 `json:"duplicated,omitempty"`
-	Reordered  uint64 `json:"reordered,omitempty"`
-	Dropped    uint64 `json:"dropped,omitempty"`
-	Unsent     uint64 `json:"unsent,omitempty"`
 }
 
 // TaggedHist is a histogram of microseconds for hist.hlog. Tag is "op/measure/fleet/phase", with

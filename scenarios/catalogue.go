@@ -9,8 +9,41 @@ import (
 
 // Catalogue returns all steps that work, in the order of the vocabulary.
 func Catalogue() []Step {
-	return slices.Concat(targetSteps(), fleetSteps(), bindingSteps(), securitySteps(), modelSteps(), connectSteps(),
-		commandSteps(), faultSteps(), loadSteps(), latencySteps(), messageSteps(), recoverySteps(), answerSteps())
+	return slices.Concat(
+		targetSteps(),
+		settingSteps(),
+		clusterSteps(),
+		fleetSteps(),
+		retrySteps(),
+		bindingSteps(),
+		peerSteps(),
+		securitySteps(),
+		identitySteps(),
+		loginSteps(),
+		payloadSteps(),
+		modelSteps(),
+		connectSteps(),
+		commandSteps(),
+		linkSteps(),
+		healthSteps(),
+		faultSteps(),
+		nodeSteps(),
+		loadSteps(),
+		latencySteps(),
+		relativeSteps(),
+		attemptSteps(),
+		messageSteps(),
+		accountSteps(),
+		hearingSteps(),
+		lateSteps(),
+		willSteps(),
+		sessionSteps(),
+		perFleetSteps(),
+		recoverySteps(),
+		usageSteps(),
+		answerSteps(),
+		journeySteps(),
+	)
 }
 
 // Search returns the steps that have each of the words in their expression, doc, example or id.

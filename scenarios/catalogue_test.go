@@ -53,7 +53,7 @@ func TestCatalogueIsWhole(t *testing.T) {
 		}
 	}
 	for id := range strings.FieldsSeq(`T1 T2 T4 F1 F2 F3 F4 F7 F8 M1 M2 M3 M4 M6 L1 W1 W2 W3 W4 W6 W7 N3 N4 X1 X2
-		A1 A2 A3 A4 A5 A6 A7 A8 A14 A16 A18 F11 F12 F13 F14 F15 F16 S1 S9 S10 L7 N7 A19 A20`) {
+		A1 A2 A3 A4 A5 A6 A7 A8 A14 A16 A18 F11 F12 F13 F14 F15 F16 S1 S9 S10 L7 N7 A19 A20 A22 A23 A24 A25 A26 A27 A28`) {
 		if !ids[id] {
 			t.Errorf("no step has the id %s", id)
 		}
@@ -93,18 +93,45 @@ func sampleStory(s *Step) string {
 	}
 	line(Given, `a fleet "commanded" of 1,000 "sensor" devices`)
 	line(Given, `fleet "commanded" takes commands on "{fleet}/{id}/commands" and answers on "{fleet}/{id}/answers"`)
+	line(Given, `fleet "commanded" reports its health to "{fleet}/{id}/health" every 1m`)
 	line(Given, `a fleet "secure" of 100 "sensor" devices`)
 	line(Given, `fleet "secure" speaks MQTT 5 over TLS`)
 	line(Given, `a fleet "sealed" of 1,000 "sensor" devices`)
 	line(Given, `fleet "sealed" speaks CoAP over DTLS`)
+	if s.ID == "A26" {
+		line(Given, `a fleet "panels" of 10 "sensor" devices`)
+		line(Given, `fleet "panels" publishes nothing`)
+		line(Given, `fleet "panels" subscribes to "#"`)
+		line(Given, `a fleet "workers" of 10 "sensor" devices`)
+		line(Given, `fleet "workers" publishes nothing`)
+		line(Given, `fleet "workers" subscribes to "$share/jobs/#"`)
+	}
+	if s.ID == "A28" {
+		line(Given, `fleet "rooms" publishes retained messages`)
+		line(Given, `fleet "base" subscribes to "#"`)
+	}
+	if s.ID == "A27" {
+		line(Given, `devices of "rooms" leave the will "gone" on "building/{id}/state"`)
+	}
 	example(Given)
+	if s.ID == "A26" {
+		line(When, `fleet "panels" connects evenly over 10s`)
+		line(When, `fleet "workers" connects evenly over 10s`)
+	}
 	line(When, `fleet "base" connects evenly over 10s`)
 	line(When, `fleet "commanded" connects evenly over 10s`)
 	line(When, `fleet "secure" connects evenly over 10s`)
+	line(When, `fleet "sealed" connects evenly over 10s`)
 	line(When, `command "blink" is sent to all devices of "commanded"`)
 	if s.ID != "L1" {
 		line(When, `fleet "rooms" connects evenly over 10s`)
 		line(When, `20% of "rooms" go offline`)
+	}
+	if s.ID == "A30" {
+		line(When, `phase "calm" runs for 5m`)
+	}
+	if strings.Contains(s.Example, "rejoins") {
+		line(When, "broker node 2 is lost")
 	}
 	example(When)
 	if !strings.Contains(s.Example, `phase "rush" starts`) || s.Keyword == Then {
@@ -135,6 +162,19 @@ func write(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What the device engine does at a power loss (TestPowerLossDropsWhatWaited in sim/device) is what the step says.
+func TestPowerLossSaysWhatIsDropped(t *testing.T) {
+	found := Search(Catalogue(), "lose(s) power")
+	if len(found) != 1 {
+		t.Fatalf("%d steps", len(found))
+	}
+	for _, s := range found {
+		if !strings.Contains(s.Doc, "Messages in their memory are dropped") {
+			t.Errorf("%s: %s", s.Expression, s.Doc)
+		}
 	}
 }
 

@@ -5,36 +5,45 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/myriad-iot/myriad/scenarios/profiles"
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// compiler turns the steps of one story into a plan. Its fields are what has been said so far.
+// compiler turns the steps of one story into a plan. Its fields hold what the steps so far have declared.
 type compiler struct {
 	env    *environment
 	folder folder // of the feature file
 	uri    string
 	step   *StepLine // being compiled
 	at     place     // of step
+	row    place     // of the value in an outline's row that step was made of; zero: none
 
 	plan    sim.Plan
 	models  map[string]*sim.Model // this story's own copies
 	fleets  []*fleet
+	named   map[string]*fleet // those of fleets
 	targets map[string]sim.TargetSpec
 	signals map[string]sim.Signal
 	ready   map[string]profiles.Fleet // fleets of profiles
 
 	targetAt  *place
-	retry     *sim.Retry
-	warmUpAt  place
-	reasons   []string // why the story cannot be judged
-	elapsed   sim.Duration
-	segment   int
-	phases    []*phase
-	loads     []load
-	problems  []Problem
-	estimated *estimate // made when the first Then needs it
+	limits    []sim.Limit     // of services
+	lostNodes map[string]bool // nodes of a cluster, at this point of the timeline
+
+	targetFolder folder // that the password of its address is relative to
+	retry        *sim.Retry
+	warmUpAt     place
+	reasons      []string // why the story cannot be judged
+	elapsed      sim.Duration
+	segment      int
+	phases       []*phase
+	loads        []rateChange
+	problems     []Problem
+	lacks        Problems // of this machine, for a run
+	doubts       doubts
+	estimated    *estimate // made when the first Then needs it
 }
 
 // environment is what all stories of a suite share.
@@ -50,12 +59,13 @@ type environment struct {
 func newCompiler(env *environment, f *feature, s *Story) *compiler {
 	c := &compiler{
 		env: env, folder: f.folder, uri: f.uri,
-		models: map[string]*sim.Model{}, targets: maps.Clone(env.profiles.Targets),
+		models: map[string]*sim.Model{}, named: map[string]*fleet{}, targets: maps.Clone(env.profiles.Targets),
 		signals: maps.Clone(env.profiles.Signals), ready: maps.Clone(env.profiles.Fleets),
 	}
 	for name, m := range env.profiles.Models {
 		c.models[name] = clone(&m)
 	}
+	c.targetFolder = folder{trusted: true} // --target
 	c.plan = s.Plan
 	c.plan.Seed = env.opts.Seed
 	return c
@@ -67,44 +77,78 @@ func clone(m *sim.Model) *sim.Model {
 	return &n
 }
 
-// compile fills in the story's plan, or returns what is wrong with it. One mistake gives one problem:
-// sentences that do not match end it before anything is compiled, and Whens are only looked at when
-// every Given was right, Thens when every When was.
+// compile fills in the story's plan, or returns what is wrong with it: all that is known at once. One mistake should
+// give one problem, not several, so what may follow from another one is left out: see [doubts].
 func (c *compiler) compile(s *Story, steps []pickleStep) []Problem {
 	matched := c.match(s, steps)
-	if len(c.problems) > 0 {
-		return c.problems
-	}
 	for _, keyword := range []Keyword{Given, When, Then} {
 		if keyword == When {
 			c.attempt(c.seal)
 		}
 		for i := range matched {
-			if s.Steps[i].Kind != keyword {
+			if matched[i].step == nil || s.Steps[i].Kind != keyword {
 				continue
 			}
-			c.step, c.at = &s.Steps[i], steps[i].at
-			c.attempt(func() error { return matched[i].step.compile(c, matched[i].args) })
+			c.step, c.at, c.row = &s.Steps[i], steps[i].at, steps[i].row
+			c.attempt(func() error {
+				err := matched[i].step.compile(c, matched[i].args)
+				if err == nil {
+					err = c.recordable()
+				}
+				if err == nil {
+					return nil
+				}
+				follows := c.doubts.follows(keyword, err)
+				if c.doubts.add(keyword, &steps[i], err); follows {
+					return nil
+				}
+				return err
+			})
 		}
 		if keyword == When && len(c.problems) == 0 {
 			c.attempt(c.finishTimeline)
 		}
-		if len(c.problems) > 0 {
-			return c.problems
-		}
+	}
+	if len(c.problems) > 0 {
+		return c.problems
 	}
 	for i := range s.Steps {
 		if g := s.Steps[i].Guards; len(g) > 0 {
-			c.step, c.at = &s.Steps[i], steps[i].at
+			c.step, c.at, c.row = &s.Steps[i], steps[i].at, steps[i].row
 			c.attempt(func() error { return c.checkLatency(&c.plan.Guards[g[0]]) })
 		}
 	}
 	c.finishTarget()
-	s.Plan, s.NotJudged = c.plan, ""
+	c.logIn()
+	c.nameClients()
+	c.plan.Mirror()
+	c.plan.Story.Givens = givens(s, steps)
+	s.Plan, s.NotJudged, s.Lacks = c.plan, "", c.lacks.sorted()
 	if len(c.reasons) > 0 {
 		s.NotJudged = c.reasons[0]
 	}
 	return c.problems
+}
+
+// givens are what a story declares, in its words.
+func givens(s *Story, steps []pickleStep) (list []string) {
+	for i := range steps {
+		if s.Steps[i].Kind != Given {
+			continue
+		}
+		var text strings.Builder
+		text.WriteString(s.Steps[i].Text)
+		if t := steps[i].table; t != nil {
+			for _, r := range t.rows {
+				text.WriteString("\n|")
+				for _, c := range r.cells {
+					text.WriteString(" " + c.text + " |")
+				}
+			}
+		}
+		list = append(list, text.String())
+	}
+	return list
 }
 
 type matchedStep struct {
@@ -118,7 +162,7 @@ func (c *compiler) match(s *Story, steps []pickleStep) []matchedStep {
 	latest := Given
 	matched := make([]matchedStep, len(steps))
 	for i, p := range steps {
-		c.step, c.at = &s.Steps[i], p.at
+		c.step, c.at, c.row = &s.Steps[i], p.at, p.row
 		c.attempt(func() error {
 			if name := unresolved(&p); name != "" {
 				return wrong("say --set "+name+"=value", "${%s} has no value", name)
@@ -133,15 +177,23 @@ func (c *compiler) match(s *Story, steps []pickleStep) []matchedStep {
 			}
 			latest = step.Keyword
 			s.Steps[i].Kind, s.Steps[i].ID = step.Keyword, step.ID
-			a.table, a.doc = p.table, p.doc
+			if a.table, a.doc = p.table, p.doc; a.table != nil {
+				a.table.types = c.env.matcher.types
+			}
+			if err := needs(step, a); err != nil {
+				return err
+			}
 			matched[i] = matchedStep{step, a}
-			return needs(step, a)
+			return nil
 		})
+		if matched[i].step == nil {
+			c.doubts.add(p.keyword, &p, nil)
+		}
 	}
 	return matched
 }
 
-// needs checks that a step has the table or doc string that it needs, and no other.
+// needs checks that a step has the table or doc string that it requires, and none that it does not take.
 func needs(s *Step, a *args) error {
 	for _, n := range []struct {
 		need Need
@@ -166,17 +218,21 @@ func (c *compiler) attempt(f func() error) {
 		return
 	}
 	var (
-		flt *fault
-		p   Problem
-		ps  Problems
+		m  *mistake
+		p  Problem
+		ps Problems
 	)
 	switch {
-	case errors.As(err, &flt):
-		at := flt.at
+	case errors.As(err, &m):
+		at := m.at
 		if at.line == 0 {
 			at = c.at
 		}
-		c.problems = append(c.problems, Problem{c.uri, at.line, at.column, flt.text, flt.hint})
+		p := Problem{URI: c.uri, Line: at.line, Column: at.column, Text: m.text, Hint: m.hint}
+		if at == c.at && c.row != (place{}) {
+			p.row = c.row
+		}
+		c.problems = append(c.problems, p)
 	case errors.As(err, &p):
 		c.problems = append(c.problems, p)
 	case errors.As(err, &ps):
@@ -194,12 +250,12 @@ func (c *compiler) model(name string) (*sim.Model, error) {
 	if m := c.models[name]; m != nil {
 		return m, nil
 	}
-	return nil, wrong(known(name, "device model", keys(c.models)), "unknown device model %q", name)
+	return nil, nameless(name, known(name, "device model", keys(c.models)), "unknown device model %q", name)
 }
 
 func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// cannot says why the story cannot be judged on its target.
+// cannot adds a reason why the story cannot be judged on its target.
 func (c *compiler) cannot(format string, a ...any) {
 	c.reasons = append(c.reasons, fmt.Sprintf(format, a...))
 }

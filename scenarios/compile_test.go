@@ -47,13 +47,19 @@ func TestTimeline(t *testing.T) {
 		Then no message is lost`, Options{})
 	want := []string{
 		"connect seg 0 at 0s hold 3m0s", "connect seg 0 at 3m0s hold 5s", "settle seg 0 at 3m5s hold 1m0s",
-		"phase-start seg 1 at 0s hold 0s", "kill seg 1 at 0s hold 40s", "kill seg 1 at 40s hold 0s",
-		"restart seg 1 at 40s hold 0s", "freeze seg 1 at 40s hold 2s", "offline seg 1 at 42s hold 0s",
-		"offline seg 1 at 42s hold 10s", "power-loss seg 1 at 52s hold 0s", "come-back seg 1 at 52s hold 20s",
+		"phase-start seg 1 at 0s hold 0s", "kill broker for 40s seg 1 at 0s hold 40s", "kill broker for 0s seg 1 at 40s hold 0s",
+		"restart broker for 0s seg 1 at 40s hold 0s", "freeze coap for 2s seg 1 at 40s hold 2s", "offline seg 1 at 42s hold 0s",
+		"offline seg 1 at 42s hold 10s", "fault of power: power-loss seg 1 at 52s hold 0s", "come-back seg 1 at 52s hold 20s",
 		"load seg 1 at 1m12s hold 30s", "phase-run seg 1 at 1m42s hold 5m0s",
 	}
 	for i, a := range s.Plan.Acts {
-		if got := fmt.Sprintf("%s seg %d at %s hold %s", a.Kind, a.Segment, a.At, a.Hold); i >= len(want) || got != want[i] {
+		what := string(a.Kind)
+		if f := a.Fault; f != nil && f.Site == sim.SiteService {
+			what = fmt.Sprintf("%s %s for %s", f.Verb, f.Name, f.For)
+		} else if f != nil {
+			what = fmt.Sprintf("%s of %s: %s", what, f.Site, f.Verb)
+		}
+		if got := fmt.Sprintf("%s seg %d at %s hold %s", what, a.Segment, a.At, a.Hold); i >= len(want) || got != want[i] {
 			t.Errorf("act %d is %q", i, got)
 		}
 		if line := fmt.Sprintf("x.feature:%d", i+5); !strings.HasSuffix(a.Origin, line) {
@@ -180,6 +186,19 @@ func TestFollowingCurve(t *testing.T) {
 	}
 }
 
+// A stamp and the recorder's cells have room for so many fleets and no more.
+func TestTooManyFleets(t *testing.T) {
+	c := compiler{named: map[string]*fleet{}}
+	for i := range sim.MaxFleets {
+		if _, err := c.addFleet(place{}, fmt.Sprint("f", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.addFleet(place{}, "more"); err == nil || !strings.Contains(fmt.Sprint(err), "at most 4096 fleets") {
+		t.Errorf("one more: %v", err)
+	}
+}
+
 func TestFleetDeclarations(t *testing.T) {
 	dir := t.TempDir()
 	profile := filepath.Join(dir, "site.yaml")
@@ -205,16 +224,16 @@ func TestFleetDeclarations(t *testing.T) {
 	var got []string
 	for _, f := range p.Fleets {
 		b := f.Data()
-		got = append(got, fmt.Sprintf("%s %d %s %s %d %s %g %s session %s retry %s %s %g", f.Name, f.Count, b.Channel, b.Version, b.QoS,
-			f.Report.Every, f.Report.Jitter, f.Report.Topic, b.Session, b.Retry.Base, b.Retry.Max, b.Retry.Jitter))
+		got = append(got, fmt.Sprintf("%s %d %s %s %d %s %g %s session %s retry %s %s %g stable %s", f.Name, f.Count, b.Channel, b.Version, b.QoS,
+			f.Skills[0].Every, f.Skills[0].Jitter, f.Skills[0].Topic, b.Session, b.Retry.Base, b.Retry.Max, b.Retry.Jitter, b.Retry.Stable))
 		if f.Model.Buffer != (sim.Buffer{Capacity: 30, Newest: true}) || f.Model.Encoding != sim.EncodingSenMLCBOR || len(f.Model.Signals) == 0 {
 			t.Errorf("the model of %s is %+v", f.Name, f.Model)
 		}
 	}
 	want := []string{
-		"lights 1000 mqtt 5 0 1m0s 0.2 a/{id}/b session 0s retry 1s 1m0s 0.5",
-		"doors 10 mqtt 3.1.1 1 10s 0 {fleet}/{id}/telemetry session 1h0m0s retry 1s 1m0s 0.5",
-		"meters 500 coap  0 30s 0 {fleet}/{id}/telemetry session 0s retry 1s 1m0s 0.5",
+		"lights 1000 mqtt 5 0 1m0s 0.2 a/{id}/b session 0s retry 1s 1m0s 0.5 stable 30s",
+		"doors 10 mqtt 3.1.1 1 10s 0 {fleet}/{id}/telemetry session 1h0m0s retry 1s 1m0s 0.5 stable 30s",
+		"meters 500 coap  0 30s 0 {fleet}/{id}/telemetry session 0s retry 1s 1m0s 0.5 stable 30s",
 	}
 	for i := range want {
 		if i >= len(got) || got[i] != want[i] {

@@ -6,40 +6,44 @@ import (
 	"slices"
 	"time"
 
+	"github.com/myriad-iot/myriad/scenarios/targets"
+	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/fault"
+	"github.com/myriad-iot/myriad/sim/hist"
 	"github.com/myriad-iot/myriad/sim/pace"
 )
 
-// estimate is how many samples the timeline will give, at the counts of this run. It counts on
-// nothing that is uncertain: waiting for things to settle takes no time in it.
+// estimate is the number of samples to expect from the timeline, at the counts of this run. It is a lower
+// bound: what is uncertain counts as nothing, for example waiting until everything is settled takes no time.
 type estimate struct {
-	load   pace.Load
-	end    time.Duration
-	begins map[string]time.Duration // of phases
-	ends   map[string]time.Duration
-	fault  time.Duration // end of the last thing that went wrong
-	faults int
-	online [][]change   // by fleet
-	joins  []connection // devices that connect
-	told   []connection // devices that a command is sent to
+	load     pace.Load
+	end      time.Duration
+	begins   map[string]time.Duration // of phases
+	ends     map[string]time.Duration
+	fault    time.Duration // end of the last disturbance
+	faults   int
+	online   [][]change // by fleet
+	connects []batch    // devices that connect
+	commands []batch    // devices that a command is sent to
 }
 
-// change is the number of connected devices of a fleet from a moment on; between two changes it is linear.
+// change is the number of connected devices of a fleet at a moment; between two changes it is linear.
 type change struct {
 	at time.Duration
 	n  float64
 }
 
-// connection is n devices of a fleet that connect between two moments.
-type connection struct {
+// batch is n devices of a fleet that connect, or get a command, evenly between two moments.
+type batch struct {
 	from, to time.Duration
 	n        float64
 	fleet    int
 }
 
-// newEstimate walks through the acts.
+// newEstimate goes through the acts in order.
 func newEstimate(c *compiler) *estimate {
-	e := &estimate{begins: map[string]time.Duration{}, ends: map[string]time.Duration{}, online: make([][]change, len(c.fleets))}
+	e := &estimate{begins: map[string]time.Duration{}, ends: map[string]time.Duration{}, online: make([][]change, len(c.plan.Fleets))}
 	var now time.Duration
 	for i := range c.plan.Acts {
 		a := &c.plan.Acts[i]
@@ -50,14 +54,17 @@ func newEstimate(c *compiler) *estimate {
 		switch a.Kind {
 		case sim.ActConnect, sim.ActComeBack:
 			e.move(c, a, now, now+hold, 1)
-		case sim.ActOffline, sim.ActPowerLoss:
+		case sim.ActOffline:
 			e.move(c, a, now, now, -1)
 			if a.Over > 0 {
 				e.move(c, a, now+hold, now+hold, 1)
 			}
-		case sim.ActCommand:
+		case sim.ActTask:
+			if !a.Commands() {
+				break
+			}
 			j := c.plan.FleetIndex(a.Select.Fleet)
-			e.told = append(e.told, connection{now, now + hold, float64(a.Select.Size(c.plan.Fleets[j].Count)), j})
+			e.commands = append(e.commands, batch{now, now + hold, float64(a.Select.Size(c.plan.Fleets[j].Count)), j})
 		case sim.ActLoad:
 			e.load = e.load.With(now, a.Load)
 		case sim.ActPhaseStart:
@@ -69,16 +76,26 @@ func newEstimate(c *compiler) *estimate {
 				e.begins[a.Phase] = now
 			}
 			e.ends[a.Phase] = now + hold
-		case sim.ActRestart, sim.ActKill:
-			for j, f := range c.fleets {
-				if f.mqtt() == (a.Service == "broker") && len(e.online[j]) > 0 {
-					e.joins = append(e.joins, connection{now + hold, now + hold, e.online[j][len(e.online[j])-1].n, j})
+		case sim.ActFault:
+			k := fault.Of(a)
+			if k.OfDevices() {
+				e.afflict(c, a, k, now)
+				break
+			}
+			channel, part := targets.Called(a.Fault.Name).Channel(), targets.Share(&c.plan.Target, a.Fault.Name)
+			for j := range c.fleets {
+				if k.Severs && c.plan.Fleets[j].Speaks(channel) && len(e.online[j]) > 0 {
+					e.connects = append(e.connects, batch{now + hold, now + hold, part * e.online[j][len(e.online[j])-1].n, j})
 				}
 			}
+		case sim.ActWait:
+		case sim.ActSettle: // nobody knows how long it takes
 		}
 		switch a.Kind {
-		case sim.ActOffline, sim.ActPowerLoss, sim.ActComeBack, sim.ActRestart, sim.ActKill, sim.ActFreeze:
+		case sim.ActOffline, sim.ActComeBack, sim.ActFault:
 			e.fault, e.faults = now+hold, e.faults+1
+		case sim.ActConnect, sim.ActTask, sim.ActLoad, sim.ActSettle, sim.ActWait,
+			sim.ActPhaseStart, sim.ActPhaseEnd, sim.ActPhaseRun: // break nothing
 		}
 		now += hold
 	}
@@ -86,7 +103,18 @@ func newEstimate(c *compiler) *estimate {
 	return e
 }
 
-// move lets the selected devices come (by 1) or go (by -1).
+// afflict counts what a fault of devices does to their connections.
+func (e *estimate) afflict(c *compiler, a *sim.Act, k *fault.Kind, now time.Duration) {
+	switch {
+	case k.Off:
+		e.move(c, a, now, now, -1)
+	case k.Severs: // they connect again at once
+		i := c.plan.FleetIndex(a.Select.Fleet)
+		e.connects = append(e.connects, batch{now, now, float64(a.Select.Size(c.plan.Fleets[i].Count)), i})
+	}
+}
+
+// move adds the selected devices to the connected ones (by 1) or removes them (by -1).
 func (e *estimate) move(c *compiler, a *sim.Act, from, to time.Duration, by float64) {
 	i := c.plan.FleetIndex(a.Select.Fleet)
 	size := float64(c.plan.Fleets[i].Count)
@@ -97,11 +125,11 @@ func (e *estimate) move(c *compiler, a *sim.Act, from, to time.Duration, by floa
 	}
 	e.online[i] = append(e.online[i], change{from, have}, change{to, min(size, max(0, have+by*n))})
 	if by > 0 {
-		e.joins = append(e.joins, connection{from, to, n, i})
+		e.connects = append(e.connects, batch{from, to, n, i})
 	}
 }
 
-// window is the span of a window; the warm-up is outside.
+// window returns the start and end of a window, without the warm-up.
 func (e *estimate) window(w sim.Window, warmUp time.Duration) (from, to time.Duration) {
 	from, to = 0, e.end
 	switch w.Kind {
@@ -114,18 +142,40 @@ func (e *estimate) window(w sim.Window, warmUp time.Duration) (from, to time.Dur
 		from = to - w.Span.D()
 	case sim.WindowRecovery:
 		from = e.fault
+	case sim.WindowRun, sim.WindowEvery: // all of it
 	}
 	return max(from, warmUp), to
 }
 
+// sends is how many messages a device of the fleet sends in a nominal second, of those that k selects.
+func (f *fleet) sends(k func(*sim.Skill) bool) float64 {
+	rate := 0.0
+	for _, p := range f.periodic() {
+		if k(p) {
+			rate += 1 / p.Every.D().Seconds()
+		}
+	}
+	return rate
+}
+
 // messages is how many messages the fleets of which ok is true send in a span.
 func (e *estimate) messages(c *compiler, from, to time.Duration, ok func(*fleet) bool) float64 {
+	return e.selected(c, from, to, func(f *fleet) float64 {
+		if !ok(f) {
+			return 0
+		}
+		return f.sends(func(*sim.Skill) bool { return true })
+	})
+}
+
+// selected is like messages, for the messages of which one device sends rate(fleet) in a nominal second.
+func (e *estimate) selected(c *compiler, from, to time.Duration, rate func(*fleet) float64) float64 {
 	var sum float64
 	for i, f := range c.fleets {
-		if !f.publishes() || !ok(f) {
+		perDevice := rate(f)
+		if perDevice == 0 {
 			continue
 		}
-		every := f.report.Every.D().Seconds()
 		for k, ch := range e.online[i] {
 			next := change{max(e.end, ch.at), ch.n}
 			if k+1 < len(e.online[i]) {
@@ -139,14 +189,14 @@ func (e *estimate) messages(c *compiler, from, to time.Duration, ok func(*fleet)
 				return ch.n + (next.n-ch.n)*float64(t-ch.at)/float64(next.at-ch.at)
 			}
 			nominal := (e.load.Integral(b) - e.load.Integral(a)).Seconds()
-			sum += (at(a) + at(b)) / 2 * nominal / every
+			sum += (at(a) + at(b)) / 2 * nominal * perDevice
 		}
 	}
 	return sum
 }
 
-// within is the number of those that act in a span.
-func within(list []connection, from, to time.Duration) float64 {
+// within is the number of devices of list whose turn is between from and to.
+func within(list []batch, from, to time.Duration) float64 {
 	var sum float64
 	for _, j := range list {
 		a, b := max(from, j.from), min(to, j.to)
@@ -160,19 +210,32 @@ func within(list []connection, from, to time.Duration) float64 {
 	return sum
 }
 
-// checkLatency refuses a claim that no number of the run can prove.
+// checkLatency refuses a claim about latency for which the run would have too few samples.
 func (c *compiler) checkLatency(k *sim.Check) error {
+	if k.Window.Kind == sim.WindowPhase {
+		if _, err := c.phase(k.Window.Phase); err != nil {
+			return err
+		}
+	}
 	if err := c.needConnect(); err != nil {
 		return err
 	}
 	if err := c.needSamples(k.Metric); err != nil {
 		return err
 	}
+	if err := measurable(sim.Duration(k.Limit * float64(time.Second))); err != nil {
+		return err
+	}
 	if err := c.checkWindow(k.Window); err != nil {
 		return err
 	}
 	from, to := c.estimated.window(k.Window, c.plan.WarmUp.D())
+	all := c.estimated
+	if k.Fleet != "" && k.Metric != sim.OpDelivery { // whose senders are others
+		c.estimated = all.only(c.plan.FleetIndex(k.Fleet))
+	}
 	n, err := c.expected(k.Metric, from, to)
+	c.estimated = all
 	if err != nil {
 		return err
 	}
@@ -182,10 +245,32 @@ func (c *compiler) checkLatency(k *sim.Check) error {
 	return enough(k, n)
 }
 
-// needSamples refuses a metric of what does not happen in the story.
+// measurable refuses a limit above the longest latency that is told apart: nothing could break it.
+func measurable(limit sim.Duration) error {
+	if limit.D() > hist.Longest {
+		return wrong("at most "+words.PrintDuration(hist.Longest), "latencies are measured up to %s, so a limit of %s could not be broken",
+			words.PrintDuration(hist.Longest), words.PrintDuration(limit.D()))
+	}
+	return nil
+}
+
+// wholeSeconds refuses a window that is not made of whole seconds, because latencies are counted by the second.
+func wholeSeconds(w sim.Window) error {
+	span := w.Span.D()
+	if span%time.Second == 0 {
+		return nil
+	}
+	hint := words.PrintDuration(span.Truncate(time.Second) + time.Second)
+	if less := span.Truncate(time.Second); less > 0 {
+		hint = words.PrintDuration(less) + " or " + hint
+	}
+	return wrong("write "+hint, "a window of %s is not made of whole seconds, and latencies are counted by the second", words.PrintDuration(span))
+}
+
+// needSamples refuses a metric of which the story gives no sample.
 func (c *compiler) needSamples(metric sim.Op) error {
 	switch metric {
-	case sim.OpConnect:
+	case sim.OpConnect, sim.OpConnecting:
 		return nil
 	case sim.OpHandshake, sim.OpResumption:
 		return c.needSecured()
@@ -195,8 +280,11 @@ func (c *compiler) needSamples(metric sim.Op) error {
 	return c.needMessages()
 }
 
-// checkWindow refuses a window that is not in the run, and makes the estimate.
+// checkWindow refuses a window that is not part of the run. It makes the estimate if there is none yet.
 func (c *compiler) checkWindow(w sim.Window) error {
+	if err := wholeSeconds(w); err != nil {
+		return err
+	}
 	if w.Kind == sim.WindowPhase {
 		if _, err := c.phase(w.Phase); err != nil {
 			return err
@@ -215,12 +303,12 @@ func (c *compiler) checkWindow(w sim.Window) error {
 func (c *compiler) expected(metric sim.Op, from, to time.Duration) (float64, error) {
 	e := c.estimated
 	switch metric {
-	case sim.OpConnect:
-		return within(e.joins, from, to), nil
+	case sim.OpConnect, sim.OpConnecting:
+		return within(e.connects, from, to), nil
 	case sim.OpHandshake, sim.OpResumption:
-		return c.shaken(metric, from, to)
+		return c.maxHandshakes(metric, from, to)
 	case sim.OpCommand, sim.OpObserve:
-		return within(e.told, from, to), nil
+		return within(e.commands, from, to), nil
 	case sim.OpDelivery:
 		return c.delivered(from, to)
 	case sim.OpPubrec, sim.OpPubcomp:
@@ -237,8 +325,8 @@ func (c *compiler) expected(metric sim.Op, from, to time.Duration) (float64, err
 		}
 		return e.messages(c, from, to, (*fleet).answered), nil
 	case sim.OpEndToEnd:
-		// The embedded target hands on to subscribers what its CoAP server takes; others do not, and
-		// finishTarget says so when there is nothing else.
+		// The embedded target forwards to subscribers what its CoAP server receives. Other targets do
+		// not, and finishTarget reports that if the story has only CoAP fleets.
 		if c.target().Kind != sim.TargetEmbedded && c.some((*fleet).mqtt) {
 			return e.messages(c, from, to, (*fleet).mqtt), nil
 		}
@@ -246,12 +334,12 @@ func (c *compiler) expected(metric sim.Op, from, to time.Duration) (float64, err
 	return e.messages(c, from, to, func(*fleet) bool { return true }), nil
 }
 
-// some says whether a fleet that connects and publishes is such.
-func (c *compiler) some(such func(*fleet) bool) bool {
-	return slices.ContainsFunc(c.fleets, func(f *fleet) bool { return f.connected && f.publishes() && such(f) })
+// some reports whether ok is true of at least one fleet that connects and publishes.
+func (c *compiler) some(ok func(*fleet) bool) bool {
+	return slices.ContainsFunc(c.fleets, func(f *fleet) bool { return f.connected && f.publishes() && ok(f) })
 }
 
-// enough refuses a percentile with fewer than one sample expected beyond it.
+// enough refuses a percentile beyond which less than one of the n expected samples lies.
 func enough(k *sim.Check, n float64) error {
 	least := 1.0
 	name := "figure"
@@ -272,5 +360,5 @@ func enough(k *sim.Check, n float64) error {
 	return wrong(hint, "about %s samples are too few for a %s", trim(math.Floor(n)), name)
 }
 
-// trim formats a number without digits that are only rounding.
+// trim formats a number with at most 10 digits, so that rounding errors do not show.
 func trim(v float64) string { return fmt.Sprintf("%.10g", v) }

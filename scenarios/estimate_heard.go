@@ -7,11 +7,11 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// shaken is the most handshakes of a kind that there can be between two moments: one for each time that
-// a device connects.
-func (c *compiler) shaken(metric sim.Op, from, to time.Duration) (float64, error) {
-	var joins []connection
-	for _, j := range c.estimated.joins {
+// maxHandshakes is an upper bound of the handshakes of a kind between two moments: one each time that a
+// device connects.
+func (c *compiler) maxHandshakes(metric sim.Op, from, to time.Duration) (float64, error) {
+	var joins []batch
+	for _, j := range c.estimated.connects {
 		b := &c.fleets[j.fleet].binding
 		if b.Transport.Secured() && (metric == sim.OpHandshake || b.Security.Resume) {
 			joins = append(joins, j)
@@ -37,12 +37,14 @@ func (c *compiler) delivered(from, to time.Duration) (float64, error) {
 				size = 1
 			}
 			if strings.Contains(filter, "{id}") {
-				size = 1 // each device hears its own
+				size = 1 // each device receives only its own
 			}
 			filter = generic(strings.ReplaceAll(filter, "{fleet}", s.name))
-			sum += size * c.estimated.messages(c, from, to, func(p *fleet) bool {
-				hit := p.mqtt() == s.mqtt() && covers(filter, generic(strings.ReplaceAll(p.report.Topic, "{fleet}", p.name)))
-				heard = heard || hit && p.connected && p.publishes()
+			sum += size * c.estimated.selected(c, from, to, func(p *fleet) float64 {
+				hit := p.sends(func(k *sim.Skill) bool {
+					return p.mqtt() == s.mqtt() && covers(filter, generic(strings.ReplaceAll(k.Topic, "{fleet}", p.name)))
+				})
+				heard = heard || hit > 0 && p.connected
 				return hit
 			})
 		}

@@ -59,7 +59,7 @@ func TestExpectedSamples(t *testing.T) {
 		co := &compiler{plan: s.Plan, env: &environment{}}
 		for i := range s.Plan.Fleets {
 			f := &s.Plan.Fleets[i]
-			co.fleets = append(co.fleets, &fleet{name: f.Name, binding: *f.Data(), report: f.Report, connected: true})
+			co.fleets = append(co.fleets, &fleet{name: f.Name, binding: *f.Data(), skills: f.Skills, connected: true})
 		}
 		co.estimated = newEstimate(co)
 		from, to := co.estimated.window(c.window, 0)

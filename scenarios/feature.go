@@ -7,33 +7,40 @@ import (
 	"strconv"
 	"strings"
 
-	gherkin "github.com/cucumber/gherkin/go/v26"
 	messages "github.com/cucumber/messages/go/v21"
+
+	"github.com/myriad-iot/myriad/sim"
 )
 
-// feature is one feature file, read.
+// feature is one parsed feature file.
 type feature struct {
 	uri    string
-	text   string // with --set values in place
+	asks   []string // the keys of ${key}, before --set
+	text   string   // with --set values in place
 	folder folder
 	name   string
 	blocks []block
 	doc    *messages.GherkinDocument
 	steps  map[string]*messages.Step     // by node id
 	rows   map[string]*messages.TableRow // examples, by node id
+	rowAt  map[int]*messages.TableRow    // examples, by line
+	rowOf  map[*messages.TableRow]*messages.Scenario
 	scenes map[string]*messages.Scenario
+	index  map[*messages.Scenario]int // in blocks
+	cut    *cutter                    // made when a story first runs
 }
 
-// block is a scenario, a background or a rule header with the lines that it covers.
+// block is a scenario, a background or the header of a rule, with the lines that it covers.
 type block struct {
 	scenario    *messages.Scenario // nil for the others
 	first, last int
 }
 
-// pickleStep is a sentence of a story with its place.
+// pickleStep is a sentence of a story with its position.
 type pickleStep struct {
 	at      place
-	keyword Keyword // "" when the file leaves it open
+	row     place   // of the value that an outline put into it first; zero: none
+	keyword Keyword // "" when the file does not say: its first step begins with And, But or *
 	written string  // the keyword as written: "And"
 	text    string
 	table   *table
@@ -43,9 +50,17 @@ type pickleStep struct {
 // parseFeature reads text; mistakes of grammar are Problems.
 func parseFeature(uri, text string, in folder, set map[string]string) (*feature, error) {
 	text = strings.TrimPrefix(text, "\ufeff")
-	f := &feature{uri: uri, text: substitute(text, set), folder: in, steps: map[string]*messages.Step{},
-		rows: map[string]*messages.TableRow{}, scenes: map[string]*messages.Scenario{}}
-	doc, err := gherkin.ParseGherkinDocument(strings.NewReader(f.text), (&messages.Incrementing{}).NewId)
+	var asks []string
+	for _, ref := range reference.FindAllString(text, -1) {
+		asks = append(asks, ref[2:len(ref)-1])
+	}
+	f := &feature{uri: uri, asks: asks, text: substitute(text, set), folder: in, steps: map[string]*messages.Step{},
+		rows: map[string]*messages.TableRow{}, scenes: map[string]*messages.Scenario{},
+		rowAt: map[int]*messages.TableRow{}, rowOf: map[*messages.TableRow]*messages.Scenario{}, index: map[*messages.Scenario]int{}}
+	if p := longLine(uri, f.text); p != nil {
+		return nil, p
+	}
+	doc, err := parseGherkin(f.text)
 	if err != nil {
 		return nil, grammar(uri, f.text, err)
 	}
@@ -79,12 +94,13 @@ func (f *feature) add(b *messages.Background, s *messages.Scenario) {
 		steps = b.Steps
 	}
 	if s != nil {
+		f.index[s] = len(f.blocks)
 		f.blocks = append(f.blocks, block{scenario: s, first: top(s.Location, s.Tags)})
 		f.scenes[s.Id] = s
 		steps = s.Steps
 		for _, e := range s.Examples {
 			for _, r := range e.TableBody {
-				f.rows[r.Id] = r
+				f.rows[r.Id], f.rowAt[int(r.Location.Line)], f.rowOf[r] = r, r, s
 			}
 		}
 	}
@@ -102,38 +118,17 @@ func top(l *messages.Location, tags []*messages.Tag) int {
 	return int(line)
 }
 
-// only is the feature's text with every other story blank, for godog: lines keep their numbers.
-func (f *feature) only(s *Story) string {
-	lines := strings.Split(f.text, "\n")
-	blank := func(first, last int) {
-		for i := first; i <= min(last, len(lines)); i++ {
-			lines[i-1] = ""
-		}
-	}
-	for _, b := range f.blocks {
-		switch {
-		case b.scenario == nil:
-		case b.scenario != s.scenario:
-			blank(b.first, b.last)
-		case s.row != nil:
-			for _, e := range b.scenario.Examples {
-				for _, r := range e.TableBody {
-					if r != s.row {
-						blank(int(r.Location.Line), int(r.Location.Line))
-					}
-				}
-			}
-		}
-	}
-	return strings.Join(lines, "\n")
-}
+func (f *feature) blockOf(s *messages.Scenario) block { return f.blocks[f.index[s]] }
 
-// sentences are the steps of a pickle with their places.
+// sentences are the steps of a pickle with their positions.
 func (f *feature) sentences(p *messages.Pickle) []pickleStep {
 	var out []pickleStep
 	for _, ps := range p.Steps {
 		node := f.steps[ps.AstNodeIds[0]]
 		s := pickleStep{at: placeOf(node.Location), written: strings.TrimSpace(node.Keyword), text: ps.Text}
+		if len(p.AstNodeIds) > 1 {
+			s.row = f.valueOf(node.Text, p.AstNodeIds)
+		}
 		switch ps.Type {
 		case messages.PickleStepType_CONTEXT:
 			s.keyword = Given
@@ -152,9 +147,25 @@ func (f *feature) sentences(p *messages.Pickle) []pickleStep {
 	return out
 }
 
+// valueOf is where in an outline's row the value of the first <name> of a sentence stands; zero if it has none.
+func (f *feature) valueOf(sentence string, ids []string) (at place) {
+	row, first := f.rows[ids[1]], len(sentence)
+	for _, e := range f.scenes[ids[0]].Examples {
+		if !slices.Contains(e.TableBody, row) {
+			continue
+		}
+		for i, h := range e.TableHeader.Cells {
+			if n := strings.Index(sentence, "<"+h.Value+">"); n >= 0 && n < first {
+				first, at = n, placeOf(row.Cells[i].Location)
+			}
+		}
+	}
+	return at
+}
+
 func placeOf(l *messages.Location) place { return place{int(l.Line), int(l.Column)} }
 
-// tableOf takes the values from the pickle and the places from the file.
+// tableOf takes the values from the pickle and the positions from the file.
 func tableOf(values *messages.PickleTable, node *messages.DataTable) *table {
 	t := &table{}
 	for i, r := range values.Rows {
@@ -167,7 +178,7 @@ func tableOf(values *messages.PickleTable, node *messages.DataTable) *table {
 	return t
 }
 
-const referencePattern = `\$\{[^}]*\}`
+var reference = regexp.MustCompile(`\$\{[^}]*\}`)
 
 // substitute puts values for ${key} into all lines but comments. An unknown key stays; it is a
 // problem of the step that has it.
@@ -175,7 +186,6 @@ func substitute(text string, set map[string]string) string {
 	if len(set) == 0 {
 		return text
 	}
-	reference := regexp.MustCompile(referencePattern)
 	lines := strings.Split(text, "\n")
 	for i, l := range lines {
 		trimmed := strings.TrimSpace(l)
@@ -210,14 +220,15 @@ func unresolved(p *pickleStep) string {
 		}
 	}
 	for _, t := range texts {
-		if ref := regexp.MustCompile(referencePattern).FindString(t); ref != "" {
+		t = regexp.MustCompile(`(?i)password\s+"\$\{[^}"]*\}"|://[^\s"',@/]*:\$\{[^}]*\}@`).ReplaceAllString(t, "") // those of the environment
+		if ref := reference.FindString(t); ref != "" {
 			return ref[2 : len(ref)-1]
 		}
 	}
 	return ""
 }
 
-// grammar puts the parser's errors into plain words.
+// grammar translates the parser's errors into plain words.
 func grammar(uri, text string, err error) Problems {
 	var ps Problems
 	re := regexp.MustCompile(`^\((\d+):(\d+)\): (.*)$`)
@@ -240,9 +251,9 @@ func grammar(uri, text string, err error) Problems {
 		ps = append(ps, p)
 	}
 	if len(ps) == 0 {
-		return Problems{{URI: uri, Text: strings.TrimSpace(err.Error())}}
+		return Problems{{URI: uri, Line: 1, Column: 1, Text: strings.TrimSpace(err.Error())}}
 	}
-	// What follows the first mistake is mostly its consequence.
+	// The errors after the first one are mostly its consequences.
 	return ps[:1]
 }
 
@@ -262,7 +273,7 @@ func plain(text string) (what, hint string) {
 		return strings.ToLower(text[:1]) + text[1:], hint
 	}
 	expected, got, _ := strings.Cut(rest, ", got ")
-	return quote(strings.TrimSpace(strings.Trim(got, "'"))) + " is not expected here", "here may come " + tokens(expected)
+	return quote(sim.ConcealPasswords(strings.TrimSpace(strings.Trim(got, "'")))) + " is not expected here", "here may come " + tokens(expected)
 }
 
 func tokens(names string) string {

@@ -1,17 +1,20 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// What a fleet does that says nothing else.
+// Defaults of a fleet.
 const (
 	defaultTopic = "{fleet}/{id}/telemetry"
 	defaultEvery = sim.Duration(10 * time.Second)
@@ -21,53 +24,145 @@ const (
 type fleet struct {
 	at      place
 	modelAt place
-	topicAt place
 	name    string
 	model   string
 	count   int // as declared
 	binding sim.Binding
-	report  sim.Reporting
-	said    map[string]place // where a feature of the binding was asked for
+	reports []report
+	obeys   *sim.Skill       // nil: it takes no commands
+	link    *sim.Conditions  // nil: nothing is wrong with it
+	rates   *sim.Conditions  // of each direction; nil: those of the link
+	nat     *sim.NAT         // nil: none is on the way
+	control *sim.Binding     // of the line for commands; nil: they come by the line for reports
+	retry   *sim.Retry       // nil: as all fleets do
+	skills  []sim.Skill      // the others, in the story's order
+	said    map[string]place // where the story or profile sets a feature of the binding, such as "will"
+
+	passwords folder // that the path of a password is relative to
+	size      int    // bytes of the payload of each report; 0: as it comes
 
 	index     int // in the plan
 	scaled    int
-	connected bool // a connect act came
-	away      bool // some of it is offline until it comes back
+	copies    int  // devices whose identity is copied, from when all are connected on
+	connected bool // a connect act came before
+	away      bool // some devices are offline until a "come back" step
+}
+
+// report is a skill that sends the model's signals, and where the story declares it.
+type report struct {
+	sim.Skill
+	at      place // of the topic
+	assumed bool  // the default: the story did not declare it
+}
+
+// periodic are the skills that send something at regular intervals.
+func (f *fleet) periodic() []*sim.Skill {
+	var list []*sim.Skill
+	for i := range f.reports {
+		list = append(list, &f.reports[i].Skill)
+	}
+	for i := range f.skills {
+		if f.skills[i].Every > 0 {
+			list = append(list, &f.skills[i])
+		}
+	}
+	return list
+}
+
+// declared are all skills, reports first: so the numbers of the report streams, and what a seed gives, do
+// not depend on the other skills of the fleet.
+func (f *fleet) declared() []sim.Skill {
+	var list []sim.Skill
+	for i := range f.reports {
+		list = append(list, f.reports[i].Skill)
+	}
+	if f.obeys != nil {
+		list = append(list, *f.obeys)
+	}
+	return append(list, f.skills...)
 }
 
 // nominal is the declared publish rate in messages a second.
 func (f *fleet) nominal() float64 {
-	if f.report.Every <= 0 {
-		return 0
+	rate := 0.0
+	for _, k := range f.periodic() {
+		rate += float64(f.count) / k.Every.D().Seconds()
 	}
-	return float64(f.count) / f.report.Every.D().Seconds()
+	return rate
 }
 
-func (f *fleet) publishes() bool { return f.report.Every > 0 }
+// fastest is the shortest interval of the periodic skills, in seconds.
+func (f *fleet) fastest() float64 {
+	least := math.Inf(1)
+	for _, k := range f.periodic() {
+		least = min(least, k.Every.D().Seconds())
+	}
+	return least
+}
+
+// conditions are what the link of the fleet is like, as all sentences about it say together.
+func (f *fleet) conditions() *sim.Conditions {
+	if f.rates == nil || f.link == nil {
+		return cmp.Or(f.link, f.rates)
+	}
+	both := *f.link
+	both.Add(f.rates, 0)
+	return &both
+}
+
+func (f *fleet) publishes() bool { return len(f.periodic()) > 0 }
 func (f *fleet) mqtt() bool      { return f.binding.Channel == sim.ChannelMQTT }
 
-// answered says that the peer answers each message.
+// bindings are those of the fleet's conversations, the one for reports first.
+func (f *fleet) bindings() []sim.Binding {
+	if f.control == nil {
+		return []sim.Binding{f.binding}
+	}
+	return []sim.Binding{f.binding, *f.control}
+}
+
+// divide gives what only a broker asks for to the line that speaks MQTT.
+func (f *fleet) divide() {
+	if by := f.control; by != nil && by.Channel == sim.ChannelMQTT && !f.mqtt() {
+		from := &f.binding
+		by.Security.Username, by.Security.Password, by.MQTT.ClientID = from.Security.Username, from.Security.Password, from.MQTT.ClientID
+		from.Security.Username, from.Security.Password, from.MQTT.ClientID = "", sim.Secret{}, ""
+	}
+}
+
+// obeysBy is the binding that commands come by.
+func (f *fleet) obeysBy() *sim.Binding {
+	if f.control != nil {
+		return f.control
+	}
+	return &f.binding
+}
+
+// answered reports whether the peer answers each message.
 func (f *fleet) answered() bool { return f.binding.QoS > 0 }
+
+var fleetName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
 // addFleet declares a fleet with the defaults.
 func (c *compiler) addFleet(at place, name string) (*fleet, error) {
-	if !regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`).MatchString(name) {
+	if !fleetName.MatchString(name) {
 		return nil, wrongAt(at, `a name has letters, digits, "-", "_" and "." only, because it is part of every topic`,
 			"%q cannot be the name of a fleet", name)
 	}
-	for _, f := range c.fleets {
-		if f.name == name {
-			return nil, wrongAt(at, "it was declared on line "+strconv.Itoa(f.at.line), "the fleet %q is declared twice", name)
-		}
+	if f := c.named[name]; f != nil {
+		return nil, wrongAt(at, "it was declared on line "+strconv.Itoa(f.at.line), "the fleet %q is declared twice", name)
 	}
-	f := &fleet{at: at, modelAt: at, topicAt: at, name: name, model: "sensor", index: len(c.fleets)}
+	if len(c.fleets) == sim.MaxFleets {
+		return nil, wrongAt(at, "let one fleet have more devices", "a story has at most %d fleets", sim.MaxFleets)
+	}
+	f := &fleet{at: at, modelAt: at, name: name, model: "sensor", index: len(c.fleets)}
 	f.binding = sim.Binding{Role: sim.RoleData, Channel: sim.ChannelMQTT, Version: "3.1.1", Dialect: "plain", QoS: 1}
-	f.report = sim.Reporting{Topic: defaultTopic, Every: defaultEvery}
-	c.fleets = append(c.fleets, f)
+	f.reports = []report{{sim.Skill{Name: sim.SkillReport, Topic: defaultTopic, Every: defaultEvery}, at, true}}
+	c.fleets, c.named[name] = append(c.fleets, f), f
 	return f, nil
 }
 
-// setCount sets the declared count and the one of this run.
+// setCount sets the declared count, and the count of this run, which --scale changes.
 func (c *compiler) setCount(f *fleet, count int) error {
 	if count < 1 {
 		return wrong("a fleet has at least one device", "the fleet %q has no devices", f.name)
@@ -83,22 +178,30 @@ func scaled(count int, by float64) int { return max(1, int(math.Round(float64(co
 
 // fleet finds a declared fleet.
 func (c *compiler) fleet(name string) (*fleet, error) {
+	if f := c.named[name]; f != nil {
+		return f, nil
+	}
 	var names []string
 	for _, f := range c.fleets {
-		if f.name == name {
-			return f, nil
-		}
 		names = append(names, f.name)
 	}
-	return nil, wrong(known(name, "fleet", names), "unknown fleet %q", name)
+	return nil, nameless(name, known(name, "fleet", names), "unknown fleet %q", name)
 }
 
-// speak sets the protocol; a channel's default quality of service is the answered one.
-func (f *fleet) speak(s speech) {
-	f.binding.Channel, f.binding.Version, f.binding.Transport, f.binding.QoS = s.channel, s.version, s.transport, 1
+// speak sets the protocol; the default quality of service is the one with an answer: QoS 1 or CON.
+func (f *fleet) speak(p sim.Protocol) {
+	f.binding.Channel, f.binding.Version, f.binding.Transport, f.binding.QoS = p.Channel, p.Version, p.Transport, 1
 }
 
-// say remembers where a feature of the binding was asked for: what does not fit is told there.
+// saidAt is where a feature of the binding was set, or the fleet declared.
+func (f *fleet) saidAt(what string) place {
+	if at, said := f.said[what]; said {
+		return at
+	}
+	return f.at
+}
+
+// say remembers where a feature of the binding was set: if it does not fit, the problem is reported there.
 func (f *fleet) say(what string, at place) {
 	if f.said == nil {
 		f.said = map[string]place{}
@@ -106,45 +209,53 @@ func (f *fleet) say(what string, at place) {
 	f.said[what] = at
 }
 
-func (f *fleet) setQoS(q qos) error {
-	switch {
-	case q.coap && f.mqtt():
-		return wrong("write QoS 0 or QoS 1", "MQTT has no %s", q.text)
-	case !q.coap && !f.mqtt():
-		return wrong("write CON (acknowledged) or NON", "CoAP has no %s", q.text)
-	case q.coap && q.level == 0 && f.binding.Transport != sim.TransportPlain && f.binding.Transport != sim.TransportDTLS:
+func (f *fleet) setQoS(q words.Quality) error {
+	if err := q.Fits(f.binding.Channel); err != nil {
+		return about(f.name, asMistake(err))
+	}
+	if f.binding.QoS = q.Level; q.Level == 0 && f.binding.Quality() == "" {
 		return wrong("leave it out", "CoAP over TCP has no NON: every request is answered (RFC 8323)")
 	}
-	f.binding.QoS = q.level
 	return nil
 }
 
-// every sets the interval of reports.
-func (f *fleet) every(d sim.Duration) error {
+// interval refuses an interval under 1ms, which no device can keep.
+func interval(d sim.Duration) error {
 	if d < sim.Duration(time.Millisecond) {
-		return wrong("at least 1ms", "a device cannot report every %s", d)
+		return wrong("at least 1ms", "a device cannot report every %s", words.PrintDuration(d.D()))
 	}
-	f.report.Every = d
 	return nil
 }
 
-// seal ends the declarations: every fleet gets its model, and what was said apart must fit together.
+// seal ends the declarations: every fleet gets its model, and what separate steps declared must fit together.
 func (c *compiler) seal() error {
 	for _, f := range c.fleets {
 		m := c.models[f.model]
 		if m == nil {
-			c.attempt(func() error {
-				return wrongAt(f.modelAt, known(f.model, "device model", keys(c.models)), "unknown device model %q", f.model)
-			})
-			continue
+			if !c.doubts.declared.of(f.model) {
+				c.attempt(func() error {
+					return wrongAt(f.modelAt, known(f.model, "device model", keys(c.models)), "unknown device model %q", f.model)
+				})
+			}
+			c.doubts.declared.fleet(f.name)
+			m = &sim.Model{Name: f.model}
 		}
-		c.attempt(func() error { return c.checkTopic(f) })
-		c.attempt(func() error { return c.checkBinding(f) })
-		if c.retry != nil {
-			f.binding.Retry = *c.retry
+		if d := &c.doubts.declared; !d.vague && !d.of(f.name) { // what was not understood may be what makes it fit
+			c.sealed(f, m)
+			c.attempt(func() (err error) { m, err = sized(f, m); return err })
+		}
+		f.divide()
+		if r := c.retryOf(f); r != nil {
+			f.binding.Retry = *r
+			if f.control != nil {
+				f.control.Retry = *r
+			}
+		}
+		if f.control != nil {
+			f.control.ConnectTimeout = f.binding.ConnectTimeout
 		}
 		c.plan.Fleets = append(c.plan.Fleets, sim.Fleet{
-			Name: f.name, Count: f.scaled, Model: *m, Bindings: []sim.Binding{f.binding}, Report: f.report,
+			Name: f.name, Count: f.scaled, Model: *m, Bindings: f.bindings(), Skills: f.declared(), Link: f.conditions(), NAT: f.nat,
 			Origin: fmt.Sprintf("%s:%d", c.uri, f.at.line),
 		})
 	}
@@ -154,13 +265,58 @@ func (c *compiler) seal() error {
 	return nil
 }
 
-func (c *compiler) checkTopic(f *fleet) error {
-	topic, rest := f.report.Topic, strings.NewReplacer("{id}", "", "{fleet}", "").Replace(f.report.Topic)
-	if !f.mqtt() {
-		f.report.Topic = strings.TrimPrefix(topic, "/")
-		topic = f.report.Topic
+// sealed refuses what does not fit together of what is said of a fleet.
+func (c *compiler) sealed(f *fleet, m *sim.Model) {
+	before := len(c.problems)
+	for _, k := range f.periodic() {
+		c.attempt(func() error { return c.checkTopic(f, k) })
 	}
-	bad := func(hint, format string, a ...any) error { return wrongAt(f.topicAt, hint, format, a...) }
+	c.attempt(func() error { return c.checkStreams(f) })
+	c.attempt(func() error { return checkFields(f, m) })
+	c.attempt(func() error { return c.checkBinding(f) })
+	c.attempt(func() error { return checkPaths(f) })
+	if len(c.problems) > before {
+		c.doubts.declared.fleet(f.name)
+	}
+}
+
+// checkStreams refuses a fleet with more streams than the stamp of a message can number.
+func (c *compiler) checkStreams(f *fleet) error {
+	if n := len((&sim.Fleet{Skills: f.declared()}).Streams()); n > sim.MaxStreams {
+		return wrongAt(f.at, fmt.Sprintf("at most %d", sim.MaxStreams), "the devices of %q send and take %d kinds of messages", f.name, n)
+	}
+	return nil
+}
+
+// checkFields refuses a report of a signal that the model does not have.
+func checkFields(f *fleet, m *sim.Model) error {
+	var names []string
+	for i := range m.Signals {
+		names = append(names, m.Signals[i].Name)
+	}
+	for i := range f.reports {
+		for _, name := range f.reports[i].Fields {
+			if !slices.Contains(names, name) {
+				return wrongAt(f.reports[i].at, known(name, "signal", names), "the model %q has no signal %q", m.Name, name)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *compiler) checkTopic(f *fleet, k *sim.Skill) error {
+	topic, rest := k.Topic, strings.NewReplacer("{id}", "", "{fleet}", "").Replace(k.Topic)
+	if !f.mqtt() {
+		k.Topic = strings.TrimPrefix(topic, "/")
+		topic = k.Topic
+	}
+	at := f.at
+	for i := range f.reports {
+		if &f.reports[i].Skill == k {
+			at = f.reports[i].at
+		}
+	}
+	bad := func(hint, format string, a ...any) error { return wrongAt(at, hint, format, a...) }
 	switch {
 	case topic == "":
 		return bad(`write for example "`+defaultTopic+`"`, "the fleet %q has an empty topic", f.name)
@@ -174,41 +330,12 @@ func (c *compiler) checkTopic(f *fleet) error {
 		return bad("begin with another character", "the topic %q is the broker's own", topic)
 	case len(topic) > 1024:
 		return bad("at most 1024 bytes", "the topic is too long")
+	case !f.mqtt() && unsendable(f, topic) != nil:
+		return at.of(unsendable(f, topic))
 	case !f.mqtt() && strings.ContainsAny(rest, "?# "):
 		return bad("a path has segments and slashes only", "%q is not a CoAP path", topic)
 	}
 	return nil
-}
-
-// checkOverlap refuses two MQTT fleets whose topics meet in part: the far end would receive such
-// messages once per filter and count them as duplicates.
-func (c *compiler) checkOverlap() error {
-	for i := range c.plan.Fleets {
-		for j := range i {
-			a, b := &c.plan.Fleets[j], &c.plan.Fleets[i]
-			if !c.fleets[i].mqtt() || !c.fleets[j].mqtt() {
-				continue
-			}
-			if x, y := a.Filter(), b.Filter(); x != y && overlap(x, y) {
-				return wrongAt(c.fleets[i].at, "put {fleet} into the topics",
-					"the topics of the fleets %q and %q overlap (%q and %q)", a.Name, b.Name, x, y)
-			}
-		}
-	}
-	return nil
-}
-
-func overlap(x, y string) bool {
-	a, b := strings.Split(x, "/"), strings.Split(y, "/")
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] && a[i] != "+" && b[i] != "+" {
-			return false
-		}
-	}
-	return true
 }
 
 // pick checks a selection against its fleet and scales it.
@@ -232,7 +359,7 @@ func (c *compiler) pick(s selection) (*sim.Selection, *fleet, error) {
 		out.Percent = s.percent
 		if out.Size(f.scaled) == 0 {
 			if c.env.scale >= 1 || out.Size(f.count) == 0 {
-				return nil, nil, wrong("select more", "%s is no device at all: the fleet has %d", s.text, f.scaled)
+				return nil, nil, wrong("select more", "%s is not even one device: the fleet has %d in this run", s.text, f.scaled)
 			}
 			out.Percent, out.Count = 0, 1
 		}
@@ -244,4 +371,10 @@ func (c *compiler) pick(s selection) (*sim.Selection, *fleet, error) {
 		return nil, nil, wrong("select at least one", "%s selects no device", s.text)
 	}
 	return out, f, nil
+}
+
+// longest is a topic with the names of the fleet's last device, which are the longest.
+func longest(f *fleet, topic string) string {
+	s := sim.Fleet{Name: f.name, Count: f.scaled}
+	return s.Expand(topic, sim.Ordinal(max(f.scaled, 1)-1))
 }

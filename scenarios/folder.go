@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -11,38 +12,94 @@ import (
 	"strings"
 	"time"
 
+	"github.com/myriad-iot/myriad/scenarios/input"
+	"github.com/myriad-iot/myriad/scenarios/profiles"
+	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/pace"
 )
 
-// folder is where a feature file lies; the files that a story names are relative to it.
+// folder is the folder of a feature file; the files that a story names are relative to it.
 type folder struct {
-	fsys fs.FS // nil is the disk
-	dir  string
+	fsys    fs.FS // nil: the disk
+	dir     string
+	trusted bool     // the user named the file on the command line: it may be anywhere
+	allowed []string // folders beside dir that stories may read from
+	memo    *memo    // nil: files are read each time
 }
 
-// locate returns the file system and the name there of a file, and how to call it in a message.
-func (f folder) locate(name string) (fs.FS, string, string) {
-	if f.fsys != nil {
+// memo keeps what was read from files: the stories of an outline name the same ones.
+type memo struct {
+	curves   map[string]*points
+	profiles map[string]*profiles.File
+}
+
+func newMemo() *memo {
+	return &memo{curves: map[string]*points{}, profiles: map[string]*profiles.File{}}
+}
+
+// find finds a file. The caller closes it.
+func (f folder) find(name string) (*located, error) {
+	switch {
+	case f.fsys != nil:
 		p := path.Join(f.dir, name)
-		return f.fsys, p, p
+		return &located{fsys: f.fsys, base: p, shown: p}, nil
+	case f.trusted:
+		return &located{fsys: os.DirFS(filepath.Dir(name)), base: filepath.Base(name), shown: name}, nil
 	}
-	full := name
-	if !filepath.IsAbs(name) {
-		full = filepath.Join(f.dir, name)
+	found, err := input.Places{Own: f.dir, Allowed: f.allowed}.Find(name)
+	if errors.Is(err, input.ErrOutside) {
+		return nil, outside(name)
 	}
-	return os.DirFS(filepath.Dir(full)), filepath.Base(full), full
+	if err != nil {
+		return nil, missing(filepath.Join(f.dir, name), err)
+	}
+	return &located{fsys: found.FS, base: found.Base, shown: found.Path, foreign: found.Foreign, close: found.Close}, nil
 }
 
-// read returns a file's bytes.
-func (f folder) read(name string) ([]byte, error) {
-	fsys, base, shown := f.locate(name)
-	b, err := fs.ReadFile(fsys, base)
-	if err != nil {
-		return nil, missing(shown, err)
-	}
-	return b, nil
+func outside(name string) error {
+	return wrong("put it there, or let stories read from its folder with --allow-path DIR", "the file %q is not in the story's folder", name)
 }
+
+// located is a file of a story.
+type located struct {
+	fsys    fs.FS
+	base    string // in fsys
+	shown   string // in messages
+	foreign bool   // its text must not be shown
+	close   func() error
+}
+
+// Close frees what find took.
+func (l *located) Close() error {
+	if l.close == nil {
+		return nil
+	}
+	return l.close()
+}
+
+// conceal takes the text of the file out of problems that quote it, when it is none of the story's own.
+func (l *located) conceal(err error) error {
+	hide := func(p Problem) Problem {
+		return Problem{URI: p.URI, Line: p.Line, Column: p.Column, Text: "this is not what it has to be", Hint: concealed}
+	}
+	var p Problem
+	var ps Problems
+	switch {
+	case !l.foreign:
+	case errors.As(err, &p):
+		return hide(p)
+	case errors.As(err, &ps):
+		hidden := Problems{}
+		for _, p := range ps {
+			hidden = append(hidden, hide(p))
+		}
+		return hidden
+	}
+	return err
+}
+
+const concealed = "its text is not shown, because the file is not in the story's folder"
 
 // missing is the problem of a file that cannot be read.
 func missing(shown string, err error) error {
@@ -53,20 +110,71 @@ func missing(shown string, err error) error {
 	if errors.As(err, &pe) {
 		err = pe.Err
 	}
+	if strings.Contains(err.Error(), "escapes from parent") { // os.Root has no value for it
+		return outside(shown)
+	}
 	return wrong("", "the file %q cannot be read: %v", shown, err)
 }
 
-// curvePoints is how finely a curve from a file is kept: one entry per percent.
+// curvePoints is the number of points to which a curve from a file is reduced: one per percent, 0 to 100.
 const curvePoints = 101
 
+// read returns the bytes of a table, and where it was found.
+func (f folder) read(name string) ([]byte, *located, error) {
+	file, err := f.find(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer file.Close()
+	b, err := input.Read(file.fsys, file.base, input.MaxTable)
+	if err != nil {
+		return nil, nil, missing(file.shown, err)
+	}
+	return b, file, nil
+}
+
+// points are the rows of a curve's file.
+type points struct{ at, shares []float64 }
+
 // curve reads a CSV of two rising columns, time and share. Each may be a number, a percentage or (the
-// first) a duration; both are scaled so that the last row is the whole. A first row of words is a header.
+// first) a duration or a time of a clock or calendar, which count from the first row; both are scaled so that the last
+// row is the whole. A first row of words is a header.
 func (f folder) curve(name string, over sim.Duration) ([]sim.Duration, error) {
-	b, err := f.read(name)
+	p, err := f.points(name)
 	if err != nil {
 		return nil, err
 	}
-	_, _, shown := f.locate(name)
+	whole := p.at[len(p.at)-1]
+	times := make([]time.Duration, len(p.at))
+	for i, x := range p.at {
+		times[i] = time.Duration(x / whole * float64(over))
+	}
+	return pace.Quantiles(times, p.shares, curvePoints), nil
+}
+
+func (f folder) points(name string) (*points, error) {
+	if f.memo != nil && f.memo.curves[name] != nil {
+		return f.memo.curves[name], nil
+	}
+	b, file, err := f.read(name)
+	if err != nil {
+		return nil, err
+	}
+	if p := illegible(file.shown, b); p != nil {
+		return nil, file.conceal(*p)
+	}
+	p, err := readPoints(file.shown, bytes.TrimPrefix(b, []byte("\ufeff")))
+	if err != nil {
+		return nil, file.conceal(err)
+	}
+	if f.memo != nil {
+		f.memo.curves[name] = p
+	}
+	return p, nil
+}
+
+// readPoints reads the rows of a CSV.
+func readPoints(shown string, b []byte) (*points, error) {
 	r := csv.NewReader(strings.NewReader(string(b)))
 	r.FieldsPerRecord, r.Comment, r.TrimLeadingSpace = -1, '#', true
 	var at, shares []float64
@@ -102,19 +210,35 @@ func (f folder) curve(name string, over sim.Duration) ([]sim.Duration, error) {
 		at, shares = append(at, x), append(shares, y)
 	}
 	if n := len(at); n < 2 || at[n-1] <= 0 || shares[n-1] <= 0 {
-		return nil, Problem{URI: shown, Text: "a curve needs at least two rows that rise above 0"}
+		return nil, Problem{URI: shown, Line: 1, Text: "a curve needs at least two rows that rise above 0"}
 	}
-	times := make([]time.Duration, len(at))
-	for i, x := range at {
-		times[i] = time.Duration(x / at[len(at)-1] * float64(over))
+	relative(at)
+	return &points{at, shares}, nil
+}
+
+// relative counts times from the first one if they are of a clock or calendar: all in the last third of what they
+// count from. A curve that waits for so long would name its whole in the story.
+func relative(at []float64) {
+	first, last := at[0], at[len(at)-1]
+	if first < last-first || first == last || first <= 100 { // shares of the time, and times from the beginning
+		return
 	}
-	return pace.Quantiles(times, shares, curvePoints), nil
+	for i := range at {
+		at[i] -= first
+	}
 }
 
 func curveNumber(text string) (float64, error) {
 	text = strings.TrimSpace(text)
-	if d, err := durationOf(text); err == nil {
-		return d.Seconds(), nil
+	if d, err := words.ParseDuration(text); err == nil {
+		return d.D().Seconds(), nil
 	}
-	return parseNumber(strings.TrimSuffix(text, "%"))
+	for _, layout := range []string{time.RFC3339, time.DateTime, time.TimeOnly, "15:04"} {
+		if t, err := time.Parse(layout, text); err == nil && !strings.Contains(layout, "2006") {
+			return t.Sub(t.Truncate(24 * time.Hour)).Seconds(), nil
+		} else if err == nil {
+			return float64(t.UnixNano()) / 1e9, nil
+		}
+	}
+	return words.ParseNumber(strings.TrimSuffix(text, "%"))
 }

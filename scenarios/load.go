@@ -1,11 +1,13 @@
 package scenarios
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	messages "github.com/cucumber/messages/go/v21"
 
@@ -13,7 +15,8 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// Options are what the command line says of stories. The zero value is a good one.
+// Options are the settings of the command line that concern stories. The zero value is useful: the
+// built-in quickstart, each story on its own target, at its declared size.
 type Options struct {
 	Seed       uint64
 	Scale      float64           // multiplies the counts of fleets and selections; 0 is 1
@@ -21,7 +24,10 @@ type Options struct {
 	Tags       string            // a tag expression; empty selects all
 	Set        map[string]string // values of ${key} in steps and tables
 	Profiles   []string          // YAML files of models, fleets, targets and signals
-	AllowHosts []string          // hosts, or host:port, that stories may load beside this machine
+	AllowHosts []string          // hosts, or host:port, that stories may send traffic to besides this machine
+	AllowPaths []string          // folders that stories may read files from besides their own
+	Login      sim.Login         // who Myriad itself is to the brokers, instead of what the target or a fleet says
+	Passwords  bool              // read the passwords that stand in the environment and in files: a story that only is checked needs none
 }
 
 // Suite are the selected stories, compiled.
@@ -31,18 +37,22 @@ type Suite struct {
 	matcher *matcher
 }
 
+// Only is the suite with some of its stories, in the given order.
+func (s *Suite) Only(stories []*Story) *Suite { return &Suite{Stories: stories, matcher: s.matcher} }
+
 // Story is one scenario, or one row of an outline.
 type Story struct {
 	Plan      sim.Plan
 	Steps     []StepLine
-	NotJudged string // why it cannot be judged on its target; empty if it can
+	NotJudged string   // why it cannot be judged on its target; empty if it can
+	Lacks     Problems // what a run would refuse here and a check does not: passwords that this machine does not have
 
 	feature  *feature
 	scenario *messages.Scenario
 	row      *messages.TableRow // of the outline, or nil
 }
 
-// StepLine is a sentence of a story and what it became.
+// StepLine is a sentence of a story and what it was compiled to.
 type StepLine struct {
 	Keyword string // as written: "And"
 	Text    string
@@ -54,9 +64,9 @@ type StepLine struct {
 	Checks  []int  // indices in Plan.Checks
 }
 
-// Load reads stories and compiles all of them. A path is a file, a folder, or file:line for the story
-// there; what the disk does not have is looked up among the stories that are built in. No path is the
-// built-in quickstart. The error is Problems, and then there is no suite.
+// Load reads stories and compiles all of them. A path is a file, a folder, or file:line for the story at
+// that line; a path that is not on the disk is looked up among the built-in stories. Without any path it
+// loads the built-in quickstart. The error is always of type [Problems]; then the suite is nil.
 func Load(paths []string, o Options) (*Suite, error) {
 	env, problems := newEnvironment(o)
 	if len(problems) > 0 {
@@ -69,7 +79,7 @@ func Load(paths []string, o Options) (*Suite, error) {
 	if len(paths) == 0 {
 		paths = []string{"features/quickstart.feature"}
 	}
-	l := &loader{env: env, tags: tags, features: map[string]*feature{}, seen: map[string]bool{}}
+	l := &loader{env: env, tags: tags, features: map[string]*feature{}, seen: map[string]bool{}, read: map[string]*memo{}}
 	for _, p := range paths {
 		l.path(p)
 	}
@@ -82,10 +92,16 @@ func Load(paths []string, o Options) (*Suite, error) {
 		}
 		l.problems = append(l.problems, p)
 	}
+	l.problems = append(l.problems, l.unused()...)
+	var found Problems
 	for _, s := range l.stories {
+		if name := unresolved(&pickleStep{text: s.Plan.Story.Name}); name != "" {
+			l.problem(Problem{URI: s.Plan.Story.URI, Line: s.Plan.Story.Line, Text: fmt.Sprintf("${%s} in the story's name has no value", name), Hint: "say --set " + name + "=value"})
+		}
 		c := newCompiler(env, s.feature, s.Story)
-		l.problems = append(l.problems, c.compile(s.Story, s.sentences)...)
+		found = append(found, c.compile(s.Story, s.sentences)...)
 	}
+	l.problems = append(l.problems, found.gathered()...)
 	if len(l.problems) > 0 {
 		return nil, l.problems.sorted()
 	}
@@ -96,7 +112,27 @@ func Load(paths []string, o Options) (*Suite, error) {
 	return suite, nil
 }
 
-// newEnvironment reads what the command line says.
+// Lacks are what a run of the stories would refuse on this machine, each once.
+func (s *Suite) Lacks() Problems {
+	var all Problems
+	for _, st := range s.Stories {
+		all = append(all, st.Lacks...)
+	}
+	return all.sorted()
+}
+
+// Duration is how long the timelines of all stories take together, if every "settled within" uses all its time. Those
+// in virtual time take next to none.
+func (s *Suite) Duration() (d time.Duration) {
+	for _, st := range s.Stories {
+		if st.Plan.Target.Kind != sim.TargetVirtual {
+			d += st.Plan.Duration().D()
+		}
+	}
+	return d
+}
+
+// newEnvironment reads the options.
 func newEnvironment(o Options) (*environment, Problems) {
 	env := &environment{opts: o, scale: o.Scale, hosts: o.AllowHosts}
 	switch {
@@ -105,7 +141,7 @@ func newEnvironment(o Options) (*environment, Problems) {
 	case o.Scale < 0 || math.IsNaN(o.Scale) || math.IsInf(o.Scale, 0):
 		return nil, Problems{{Text: fmt.Sprintf("--scale %v is not a factor", o.Scale), Hint: "write for example 0.1 or 10"}}
 	}
-	m, err := newMatcher(Catalogue())
+	m, err := catalogueMatcher()
 	if err != nil {
 		return nil, Problems{{Text: err.Error()}}
 	}
@@ -113,18 +149,21 @@ func newEnvironment(o Options) (*environment, Problems) {
 	var problems Problems
 	for key, v := range o.Set {
 		if key == "" || strings.ContainsAny(key, "{}") || strings.ContainsAny(v, "\r\n") {
-			problems = append(problems, Problem{Text: fmt.Sprintf("--set %s cannot stand in a step", key),
+			problems = append(problems, Problem{Text: fmt.Sprintf("--set %s cannot be used in a step", key),
 				Hint: "a key has no braces and a value is one line"})
 		}
 	}
+	if err := env.readPassword(&env.opts.Login.Password, folder{trusted: true}); err != nil {
+		problems = append(problems, Problem{Text: "the password of the probe: " + err.Error()})
+	}
 	env.profiles = merge(profiles.File{}, profiles.Builtin())
 	for _, name := range o.Profiles {
-		file, err := folder{}.profiles(name)
+		file, err := folder{trusted: true}.profiles(name)
 		var ps Problems
-		var f *fault
+		var f *mistake
 		switch {
 		case errors.As(err, &f):
-			problems = append(problems, Problem{Text: "--profile: " + f.text, Hint: "a path is relative to where you are"})
+			problems = append(problems, Problem{Text: "--profile: " + f.text, Hint: cmp.Or(nearPath(name), "a path is relative to the current folder")})
 		case err == nil:
 			env.profiles = merge(env.profiles, file)
 		case errors.As(err, &ps):

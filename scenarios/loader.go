@@ -12,10 +12,10 @@ import (
 	"strconv"
 	"strings"
 
-	gherkin "github.com/cucumber/gherkin/go/v26"
 	messages "github.com/cucumber/messages/go/v21"
 
 	"github.com/myriad-iot/myriad/features"
+	"github.com/myriad-iot/myriad/scenarios/input"
 	"github.com/myriad-iot/myriad/sim"
 )
 
@@ -23,9 +23,10 @@ import (
 type loader struct {
 	env      *environment
 	tags     tagExpr
-	features map[string]*feature // by uri; nil had mistakes
+	features map[string]*feature // by uri; nil if the file has mistakes
 	stories  []selected
 	seen     map[string]bool
+	read     map[string]*memo // by folder
 	problems Problems
 }
 
@@ -50,35 +51,60 @@ func (l *loader) path(p string) {
 		l.builtin(p, line, err)
 		return
 	}
-	var files []string
 	if info.IsDir() {
-		err = filepath.WalkDir(p, func(name string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() && strings.HasSuffix(name, ".feature") {
-				files = append(files, name)
-			}
-			return err
-		})
-		if err != nil {
-			l.problem(Problem{URI: p, Text: err.Error()})
-		}
-	} else {
-		if ext := filepath.Ext(p); ext == ".yaml" || ext == ".yml" {
-			l.problem(Problem{URI: p, Text: "this is no story", Hint: "if it is a profile, say --profile " + p})
-			return
-		}
-		files = []string{p}
+		l.folder(p)
+		return
 	}
-	for _, name := range files {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			l.problem(Problem{URI: name, Text: "the file cannot be read", Hint: err.Error()})
-			continue
+	if ext := filepath.Ext(p); ext == ".yaml" || ext == ".yml" {
+		l.problem(Problem{URI: p, Text: "this is not a feature file", Hint: "if it is a profile, write --profile " + p})
+		return
+	}
+	l.disk(p, os.DirFS(filepath.Dir(p)), filepath.Base(p), line)
+}
+
+// folder adds the stories of all feature files below dir. A link is followed to files below dir only.
+func (l *loader) folder(dir string) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		l.problem(Problem{URI: dir, Text: "the folder cannot be read", Hint: err.Error()})
+		return
+	}
+	defer root.Close()
+	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && strings.HasSuffix(name, ".feature") {
+			l.disk(filepath.Join(dir, filepath.FromSlash(name)), root.FS(), name, 0)
 		}
-		l.file(filepath.ToSlash(name), string(b), folder{dir: filepath.Dir(name)}, line)
+		return err
+	})
+	if err != nil {
+		l.problem(Problem{URI: dir, Text: "the folder cannot be read", Hint: err.Error()})
 	}
 }
 
-// builtin adds a story of this program by the path that it has in its repository.
+// disk adds the stories of the feature file name of fsys, which is path on the disk.
+func (l *loader) disk(path string, fsys fs.FS, name string, line int) {
+	uri, dir := filepath.ToSlash(path), filepath.Dir(path)
+	b, err := input.Read(fsys, name, input.MaxStory)
+	if err != nil {
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		l.problem(Problem{URI: uri, Text: "the file cannot be read", Hint: err.Error()})
+		return
+	}
+	if p := illegible(uri, b); p != nil {
+		l.features[uri] = nil
+		l.problem(*p)
+		return
+	}
+	if l.read[dir] == nil {
+		l.read[dir] = newMemo()
+	}
+	l.file(uri, string(b), folder{dir: dir, allowed: l.env.opts.AllowPaths, memo: l.read[dir]}, line)
+}
+
+// builtin adds a built-in story by the path that it has in the repository.
 func (l *loader) builtin(p string, line int, diskErr error) {
 	name := strings.TrimPrefix(path.Clean(filepath.ToSlash(p)), "features/")
 	names, _ := fs.Glob(features.FS, "*.feature")
@@ -101,8 +127,16 @@ func (l *loader) builtin(p string, line int, diskErr error) {
 		l.problem(Problem{URI: p, Text: "the file cannot be read", Hint: diskErr.Error()})
 		return
 	}
-	l.problem(Problem{URI: p, Text: "there is no such file or folder",
-		Hint: suggest(name, names) + "built in are " + list(names, "and")})
+	hint := nearPath(p)
+	if hint == "" {
+		var stems []string
+		for _, n := range names {
+			stems = append(stems, strings.TrimSuffix(n, ".feature")) // else all are alike
+		}
+		near := suggest(strings.TrimSuffix(name, ".feature"), stems)
+		hint = strings.Replace(near, `"?`, `.feature"?`, 1) + "built in are " + list(names, "and")
+	}
+	l.problem(Problem{URI: p, Text: "there is no such file or folder", Hint: hint})
 }
 
 func (l *loader) embedded(name string, line int) {
@@ -129,7 +163,11 @@ func (l *loader) file(uri, text string, in folder, line int) {
 	if f == nil || !known && !l.inhabited(f) {
 		return
 	}
-	pickles := gherkin.Pickles(*f.doc, uri, (&messages.Incrementing{}).NewId)
+	pickles, err := f.pickle()
+	if err != nil {
+		l.problem(Problem{URI: uri, Line: 1, Column: 1, Text: "the stories cannot be read", Hint: err.Error()})
+		return
+	}
 	found := false
 	var lines []string
 	for _, p := range pickles {
@@ -162,14 +200,18 @@ func lineList(lines []string) string {
 	if len(lines) == 1 {
 		return "the only story is on line " + lines[0]
 	}
+	if n := len(lines); n > 20 {
+		return fmt.Sprintf("there are %d stories, on the lines %s to %s", n, lines[0], lines[n-1])
+	}
 	return "the stories are on the lines " + list(lines, "and")
 }
 
-// inhabited refuses a file or an outline in which there is no story: nobody writes one on purpose.
+// inhabited refuses a file or an outline without a story: that is always a mistake.
 func (l *loader) inhabited(f *feature) bool {
 	before := len(l.problems)
+	l.problems = append(l.problems, f.twins()...)
 	if f.doc.Feature == nil {
-		l.problem(Problem{f.uri, 1, 1, "the file has no feature", "it begins with `Feature:`"})
+		l.problem(Problem{URI: f.uri, Line: 1, Column: 1, Text: "the file has no feature", Hint: "it begins with `Feature:`"})
 		return false
 	}
 	for _, s := range f.scenes {
@@ -185,7 +227,7 @@ func (l *loader) inhabited(f *feature) bool {
 	}
 	if len(f.scenes) == 0 {
 		at := placeOf(f.doc.Feature.Location)
-		l.problem(Problem{f.uri, at.line, at.column, "the feature has no story", "a story begins with `Scenario:`"})
+		l.problem(Problem{URI: f.uri, Line: at.line, Column: at.column, Text: "the feature has no story", Hint: "a story begins with `Scenario:`"})
 	}
 	return len(l.problems) == before
 }
@@ -197,11 +239,12 @@ func (l *loader) story(f *feature, p *messages.Pickle) selected {
 	if len(p.AstNodeIds) > 1 {
 		s.row = f.rows[p.AstNodeIds[1]]
 		line = int(s.row.Location.Line)
-		if name == s.scenario.Name { // nothing of the row is in it
+		if name == s.scenario.Name { // the name does not contain any value of the row
 			var cells []string
 			for _, c := range s.row.Cells {
 				cells = append(cells, c.Value)
 			}
+			concealCells(cells, s.scenario, s.row)
 			name += " (" + strings.Join(cells, ", ") + ")"
 		}
 	}
@@ -211,25 +254,17 @@ func (l *loader) story(f *feature, p *messages.Pickle) selected {
 	}
 	sentences := f.sentences(p)
 	for _, st := range sentences {
-		s.Steps = append(s.Steps, StepLine{Keyword: st.written, Text: st.text, Line: st.at.line, Act: -1})
+		s.Steps = append(s.Steps, StepLine{Keyword: st.written, Text: sim.ConcealPasswords(st.text), Line: st.at.line, Act: -1})
 	}
 	return selected{s, sentences}
 }
 
-// covers says whether line is the story's: its row if it has one and the line is a row, else anywhere
-// in its scenario.
+// covers reports whether line selects the story. A line with a row of an outline selects the story of that
+// row only; any other line of a scenario selects all its stories.
 func (s *Story) covers(line int) bool {
-	for _, e := range s.scenario.Examples {
-		for _, r := range e.TableBody {
-			if int(r.Location.Line) == line {
-				return r == s.row
-			}
-		}
+	if r := s.feature.rowAt[line]; r != nil && s.feature.rowOf[r] == s.scenario {
+		return r == s.row
 	}
-	for _, b := range s.feature.blocks {
-		if b.scenario == s.scenario {
-			return line >= b.first && line <= b.last
-		}
-	}
-	return false
+	b := s.feature.blockOf(s.scenario)
+	return line >= b.first && line <= b.last
 }

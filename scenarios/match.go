@@ -4,30 +4,54 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	expressions "github.com/cucumber/cucumber-expressions/go/v17"
+
+	"github.com/myriad-iot/myriad/sim"
 )
 
-// matcher finds the step that a sentence is.
+// matcher finds the step that a sentence uses.
 type matcher struct {
 	steps  []Step
 	types  map[string]*paramType
 	strict []expressions.Expression // by step
-	// What only mistakes need, made for the first one.
-	loose []expressions.Expression // parameters take anything, to tell which one is wrong
-	later []laterStep
+	// Needed only to explain mistakes; compiled when the first mistake is found.
+	loose   []expressions.Expression // parameters match any text, to find out which one is wrong
+	later   []laterStep
+	loosely func() ([]expressions.Expression, error) // compiles loose
+	said    map[unmatched]error                      // what was said of a line: files with one mistake thousands of times are copies of it
 }
 
-// newMatcher compiles the catalogue. An expression that does not compile is an error of this package.
-func newMatcher(steps []Step) (*matcher, error) {
-	m := &matcher{steps: steps, types: map[string]*paramType{}}
-	for _, t := range paramTypes() {
-		m.types[t.name] = &t
-	}
-	var err error
-	m.strict, err = compileAll(steps, func(t paramType) string { return t.pattern })
-	return m, err
+// unmatched is a line of a story that no step matches.
+type unmatched struct {
+	keyword Keyword
+	text    string
 }
+
+// newMatcher compiles steps. An expression that does not compile is an error of this package.
+func newMatcher(steps []Step) (*matcher, error) {
+	strict, err := compileAll(steps, exactly)
+	loosely := func() ([]expressions.Expression, error) { return compileAll(steps, anyText) }
+	return &matcher{steps: steps, types: typesByName(), strict: strict, loosely: loosely}, err
+}
+
+// The expressions of the catalogue take longer to compile than all else that loading a story does. They never change, so
+// a process compiles them once.
+var (
+	strictCatalogue = sync.OnceValues(func() ([]expressions.Expression, error) { return compileAll(Catalogue(), exactly) })
+	looseCatalogue  = sync.OnceValues(func() ([]expressions.Expression, error) { return compileAll(Catalogue(), anyText) })
+	laterSteps      = sync.OnceValues(newLater)
+)
+
+// catalogueMatcher is newMatcher of the catalogue.
+func catalogueMatcher() (*matcher, error) {
+	strict, err := strictCatalogue()
+	return &matcher{steps: Catalogue(), types: typesByName(), strict: strict, loosely: looseCatalogue}, err
+}
+
+// exactly is the pattern of a type.
+func exactly(t paramType) string { return t.pattern }
 
 // compileAll compiles the expressions of steps, with the pattern of each type.
 func compileAll(steps []Step, pattern func(paramType) string) ([]expressions.Expression, error) {
@@ -60,7 +84,8 @@ func define(registry *expressions.ParameterTypeRegistry, name, pattern string) e
 	return registry.DefineParameterType(t)
 }
 
-// find returns the index of the step that text is under keyword ("" is any), and its values.
+// find returns the index of the step that text matches, and its values. Its keyword must be keyword, if
+// that is not "".
 func (m *matcher) find(keyword Keyword, text string) (int, *args, error) {
 	var hits []int
 	other := -1
@@ -86,19 +111,32 @@ func (m *matcher) find(keyword Keyword, text string) (int, *args, error) {
 		return 0, nil, wrong("it matches "+list(forms, "and"), "the step is ambiguous")
 	case other >= 0:
 		k := m.steps[other].Keyword
-		return 0, nil, wrong(fmt.Sprintf("write %s %s", k, text), "this is a %s step and was used as %s", k, keyword)
+		return 0, nil, wrong(fmt.Sprintf("write %s %s", k, sim.ConcealPasswords(text)), "this is a %s step and was used as %s", k, keyword)
 	}
-	return 0, nil, m.explain(keyword, text)
+	line := unmatched{keyword, text}
+	err, known := m.said[line]
+	if !known {
+		if m.said == nil {
+			m.said = make(map[unmatched]error)
+		}
+		err = m.explain(keyword, text)
+		m.said[line] = err
+	}
+	return 0, nil, err
 }
 
-// explain says why text is no step: a parameter of the wrong type, a step of a later version, or none.
+// explain returns why text matches no step: a parameter has the wrong type, the step is not implemented
+// yet, or there is no such step.
 func (m *matcher) explain(keyword Keyword, text string) error {
+	if err := m.misspelt(text); err != nil {
+		return err
+	}
 	if m.loose == nil {
 		var err error
-		if m.loose, err = compileAll(m.steps, func(paramType) string { return `\S.*?` }); err != nil {
+		if m.loose, err = m.loosely(); err != nil {
 			return err
 		}
-		if m.later, err = newLater(); err != nil {
+		if m.later, err = laterSteps(); err != nil {
 			return err
 		}
 	}
@@ -112,17 +150,27 @@ func (m *matcher) explain(keyword Keyword, text string) error {
 	}
 	near := nearest(m.steps, keyword, text)
 	if near == nil {
-		return wrong("`myriad steps` lists those that there are", "no step is like %s", quote(text))
+		return wrong("`myriad steps` lists those that there are", "there is no step like %s", quote(sim.ConcealPasswords(text)))
 	}
 	hint := fmt.Sprintf("did you mean `%s %s`", near.Keyword, near.Expression)
 	if strings.Contains(near.Expression, "{") {
 		hint += ", as in `" + near.Example + "`"
 	}
-	return wrong(hint+"?", "no step is like %s", quote(text))
+	return wrong(hint+"?", "there is no step like %s", quote(sim.ConcealPasswords(text)))
 }
 
-// badValue says which parameter is wrong when the rest of text is a step. Of several steps it takes the
-// one with the most values that are right, then the one with the longest text.
+// anyText is the pattern of a type that matches any text. A bound of two words is kept together, or "at" would be the
+// bound and "most 1.5" the count.
+func anyText(t paramType) string {
+	const text = `\S.*?`
+	if t.name == "bound" {
+		return t.pattern + "|" + text
+	}
+	return text
+}
+
+// badValue returns which parameter is wrong if the rest of text matches a step. Of several such steps it
+// takes the one with the most valid parameters, then the one with the longest text.
 func (m *matcher) badValue(text string) error {
 	var worst error
 	most, letters := -1, 0
@@ -147,13 +195,13 @@ func (m *matcher) badValue(text string) error {
 	return worst
 }
 
-// literal is how many letters of an expression are not parameters.
+// literal is the length of an expression without its parameters and spaces, in bytes.
 func literal(expression string) int {
 	return len(regexp.MustCompile(`\{[^}]*\}|\s`).ReplaceAllString(expression, ""))
 }
 
-// values parses the parameters of text. With an error, which is the first one's, the values that are
-// wrong are nil.
+// values parses the parameters of text. The error is that of the first invalid value; invalid values are
+// nil in the result.
 func (m *matcher) values(e expressions.Expression, text string) (*args, error) {
 	a := &args{text: text}
 	matched, first := e.Match(text)

@@ -5,10 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
 )
 
 func TestParameters(t *testing.T) {
+	types := typesByName()
 	second := sim.Duration(time.Second)
 	for _, c := range []struct {
 		typ, text string
@@ -40,7 +42,7 @@ func TestParameters(t *testing.T) {
 		{"duration", "0s", sim.Duration(0)},
 		{"duration", "2 parsecs", nil},
 		{"duration", "5", nil},
-		{"duration", "0", nil},
+		{"duration", "0", sim.Duration(0)},
 		{"duration", "-5s", nil},
 		{"duration", "400d", nil},
 		{"duration", "99999999999999h", nil},
@@ -71,19 +73,20 @@ func TestParameters(t *testing.T) {
 		{"metric", "resumption", sim.OpResumption},
 		{"metric", "enrollment", nil},
 		{"metric", "speed", nil},
-		{"qos", "QoS 1", qos{1, false, "QoS 1"}},
-		{"qos", "NON", qos{0, true, "NON"}},
-		{"qos", "QoS 2", qos{2, false, "QoS 2"}},
+		{"qos", "QoS 1", words.Quality{Level: 1, Of: sim.ChannelMQTT}},
+		{"qos", "NON", words.Quality{Of: sim.ChannelCoAP}},
+		{"qos", "QoS 2", words.Quality{Level: 2, Of: sim.ChannelMQTT}},
+		{"qos", "2", words.Quality{Level: 2}},
 		{"qos", "QoS 3", nil},
-		{"protocol", "MQTT 5", speech{channel: sim.ChannelMQTT, version: "5"}},
-		{"protocol", "MQTT", speech{channel: sim.ChannelMQTT, version: "3.1.1"}},
-		{"protocol", "CoAP", speech{channel: sim.ChannelCoAP, version: ""}},
-		{"protocol", "MQTT over TLS", speech{sim.ChannelMQTT, "3.1.1", sim.TransportTLS}},
-		{"protocol", "MQTT 5 over WebSocket", speech{sim.ChannelMQTT, "5", sim.TransportWS}},
-		{"protocol", "MQTT 5 over secure WebSocket", speech{sim.ChannelMQTT, "5", sim.TransportWSS}},
-		{"protocol", "CoAP over DTLS", speech{sim.ChannelCoAP, "", sim.TransportDTLS}},
-		{"protocol", "CoAP over TCP", speech{sim.ChannelCoAP, "", sim.TransportTCP}},
-		{"protocol", "CoAP over TLS", speech{sim.ChannelCoAP, "", sim.TransportTLS}},
+		{"protocol", "MQTT 5", sim.Protocol{Channel: sim.ChannelMQTT, Version: "5"}},
+		{"protocol", "MQTT", sim.Protocol{Channel: sim.ChannelMQTT, Version: "3.1.1"}},
+		{"protocol", "CoAP", sim.Protocol{Channel: sim.ChannelCoAP}},
+		{"protocol", "MQTT over TLS", sim.Protocol{Channel: sim.ChannelMQTT, Version: "3.1.1", Transport: sim.TransportTLS}},
+		{"protocol", "MQTT 5 over WebSocket", sim.Protocol{Channel: sim.ChannelMQTT, Version: "5", Transport: sim.TransportWS}},
+		{"protocol", "MQTT 5 over secure WebSocket", sim.Protocol{Channel: sim.ChannelMQTT, Version: "5", Transport: sim.TransportWSS}},
+		{"protocol", "CoAP over DTLS", sim.Protocol{Channel: sim.ChannelCoAP, Version: "", Transport: sim.TransportDTLS}},
+		{"protocol", "CoAP over TCP", sim.Protocol{Channel: sim.ChannelCoAP, Version: "", Transport: sim.TransportTCP}},
+		{"protocol", "CoAP over TLS", sim.Protocol{Channel: sim.ChannelCoAP, Version: "", Transport: sim.TransportTLS}},
 		{"protocol", "MQTT over DTLS", nil},
 		{"protocol", "MQTT over TCP", nil},
 		{"protocol", "CoAP over WebSocket", nil},
@@ -114,7 +117,7 @@ func TestParameters(t *testing.T) {
 		{"selection", `"x"`, nil},
 		{"selection", `150% of "x"`, nil},
 	} {
-		got, err := parseAs(c.typ, c.text)
+		got, err := types[c.typ].value(c.text)
 		switch {
 		case c.want == nil && err == nil:
 			t.Errorf("{%s} accepts %q as %v", c.typ, c.text, got)
@@ -158,7 +161,7 @@ func FuzzParameters(f *testing.F) {
 				t.Errorf("%q is the number %v", text, v)
 			}
 		case sim.Duration:
-			if v < 0 || v.D() > longest {
+			if v < 0 || v.D() > words.Longest {
 				t.Errorf("%q is the duration %v", text, v)
 			}
 		}

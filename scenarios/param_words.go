@@ -1,35 +1,22 @@
 package scenarios
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/myriad-iot/myriad/scenarios/targets"
+	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// speech is the protocol of a fleet.
-type speech struct {
-	channel   sim.Channel
-	version   string // MQTT only
-	transport sim.Transport
-}
-
-// qos is a quality of service as a story says it.
-type qos struct {
-	level byte // of sim.Binding
-	coap  bool // said as CON or NON
-	text  string
-}
-
-// curve is a shape, with the file of "following".
+// curve is a shape of arrival, with the file name if it is "following".
 type curve struct {
 	shape sim.Curve
 	file  string
 }
 
-// selection is a part of a fleet as a story says it; the compiler checks it against the fleet.
+// selection is a part of a fleet as the story writes it. The compiler checks it against the fleet.
 type selection struct {
 	fleet   string
 	all     bool
@@ -61,67 +48,15 @@ func parseMetric(text string) (sim.Op, error) {
 	return 0, errParse
 }
 
-func parseQoS(text string) (qos, error) {
-	switch text {
-	case "QoS 0":
-		return qos{0, false, text}, nil
-	case "QoS 1":
-		return qos{1, false, text}, nil
-	case "NON":
-		return qos{0, true, text}, nil
-	case "CON":
-		return qos{1, true, text}, nil
-	case "QoS 2":
-		return qos{2, false, text}, nil
-	}
-	return qos{}, errParse
-}
-
-func parseProtocol(text string) (speech, error) {
-	s := speech{}
-	name, over, carried := strings.Cut(text, " over ")
-	switch name {
-	case "MQTT", "MQTT 3.1.1":
-		s.channel, s.version = sim.ChannelMQTT, "3.1.1"
-	case "MQTT 5":
-		s.channel, s.version = sim.ChannelMQTT, "5"
-	case "CoAP":
-		s.channel = sim.ChannelCoAP
-	default:
-		return s, errParse
-	}
-	if !carried {
-		return s, nil
-	}
-	transport, known := carriers()[over]
-	s.transport = transport
-	switch {
-	case !known:
-		return s, errParse
-	case sim.SchemeOf(s.channel, transport) == "":
-		var names []string
-		for _, c := range slices.Sorted(maps.Keys(carriers())) {
-			if sim.SchemeOf(s.channel, carriers()[c]) != "" {
-				names = append(names, c)
-			}
-		}
-		return s, wrong("over "+list(names, "or")+" it does", "%s does not run over %s", name, over)
-	}
-	return s, nil
-}
-
-// carriers are the transports as a story says them.
-func carriers() map[string]sim.Transport {
-	return map[string]sim.Transport{"TLS": sim.TransportTLS, "WebSocket": sim.TransportWS, "secure WebSocket": sim.TransportWSS,
-		"DTLS": sim.TransportDTLS, "TCP": sim.TransportTCP}
-}
+// laterBrokers are brokers of the vocabulary that Myriad cannot start yet.
+func laterBrokers() []string { return []string{"emqx", "hivemq-ce", "nanomq", "vernemq"} }
 
 func parseBroker(text string) (string, error) {
-	switch text {
-	case "mosquitto":
+	if slices.Contains(targets.Brokers(), text) {
 		return text, nil
-	case "emqx", "hivemq-ce", "nanomq", "vernemq":
-		return "", wrong("mosquitto is", "the broker %s is not available in this version", text)
+	}
+	if slices.Contains(laterBrokers(), text) {
+		return "", wrong("write "+list(targets.Brokers(), "or"), "the broker %s is not available in this version", text)
 	}
 	return "", errParse
 }
@@ -167,7 +102,7 @@ func parseSelection(text string) (selection, error) {
 		return s, nil
 	}
 	if strings.HasSuffix(what, "%") {
-		v, err := parsePercent(what)
+		v, err := words.ParsePercent(what)
 		s.percent = v
 		return s, err
 	}
@@ -175,7 +110,7 @@ func parseSelection(text string) (selection, error) {
 	if !ok {
 		return s, errParse
 	}
-	n, err := parseCount(num)
+	n, err := words.ParseCount(num)
 	s.count = n
 	return s, err
 }
@@ -198,12 +133,12 @@ func parseWindow(text string) (sim.Window, error) {
 	} else {
 		return sim.Window{}, errParse
 	}
-	d, err := parseAs("duration", span)
+	d, err := words.ParseDuration(span)
 	if err != nil {
 		return sim.Window{}, err
 	}
-	if d.(sim.Duration) <= 0 {
-		return sim.Window{}, wrong("it must be longer than nothing", "the window %q is empty", text)
+	if d <= 0 {
+		return sim.Window{}, wrong("it must be longer than 0s", "the window %q is empty", text)
 	}
-	return sim.Window{Kind: kind, Span: d.(sim.Duration)}, nil
+	return sim.Window{Kind: kind, Span: d}, nil
 }

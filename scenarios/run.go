@@ -13,46 +13,38 @@ import (
 	"github.com/myriad-iot/myriad/reports"
 )
 
-// Runner starts stories. Start brings up the target and makes the devices ready; nothing connects yet.
+// Runner starts stories. Start starts the target and prepares the devices; nothing connects yet.
 type Runner interface {
 	Start(ctx context.Context, s *Story) (Run, error)
 }
 
-// Run is a story under way.
+// Run is a story that is running.
 type Run interface {
-	// Act blocks until Plan.Acts[i] is over. Acts are asked for in order; the timeline does not wait for it.
+	// Act blocks until Plan.Acts[i] is over. It is called for the acts in order. The timeline does not wait
+	// for these calls.
 	Act(ctx context.Context, i int) error
 
-	// Result ends the run, drains it and judges it. It is called exactly once for every run that was
-	// started, also after an Act failed and when ctx is done already: then it returns what there is.
+	// Result ends the run, waits for outstanding messages and judges it. It is called exactly once for
+	// every run that was started, also after an Act failed and when ctx is done already: then it returns
+	// what was measured so far.
 	Result(ctx context.Context) (*reports.Result, error)
 }
 
-// Progress are functions to call on the way; nil ones are left out.
-type Progress struct {
-	StoryStarted func(s *Story)
-	StepStarted  func(s *Story, step int)
-	// StepDone may come twice: with an empty verdict for a sentence that only the result judges (a
-	// guard, "settled within"), and again when it has.
-	StepDone  func(s *Story, step int, v reports.Verdict, text string)
-	StoryDone func(o *Outcome)
-}
-
-// Outcome is what became of a story.
+// Outcome is how a story ended.
 type Outcome struct {
 	Story  *Story
 	Result *reports.Result   // never nil
-	Steps  []reports.Verdict // by step; aborted were not reached
-	Err    error             // what Myriad could not do; its reasons are in Result too
+	Steps  []reports.Verdict // by step; a step that was not reached is aborted
+	Err    error             // what Myriad itself could not do; Result.Reasons says it too
 }
 
-// Run lets godog walk through the stories, one after another, and returns an outcome for each in
-// order. It stops at the next step when ctx is done. The error is a mistake of this package, never of
-// a story. One process runs one suite at a time, because godog uses environment variables.
-func (s *Suite) Run(ctx context.Context, r Runner, p Progress) ([]Outcome, error) {
+// Run lets godog execute the stories one after another, and returns one outcome for each, in order. It
+// blocks, and stops at the next step when ctx is done. An error means a defect of this package, never of
+// a story. A process must run one suite at a time, because godog uses environment variables.
+func (s *Suite) Run(ctx context.Context, r Runner) ([]Outcome, error) {
 	defer restore("GODOG_SEED")()
 	defer restore("GODOG_TESTED_PACKAGE")()
-	tour := &tour{runner: r, progress: p, stories: map[string]*Story{}, outcomes: map[*Story]*Outcome{}}
+	tour := &tour{runner: r, stories: map[string]*Story{}, outcomes: map[*Story]*Outcome{}}
 	var contents []godog.Feature
 	for _, st := range s.Stories {
 		name := st.Plan.Story.URI + ":" + strconv.Itoa(st.Plan.Story.Line)
@@ -64,8 +56,8 @@ func (s *Suite) Run(ctx context.Context, r Runner, p Progress) ([]Outcome, error
 		code = godog.TestSuite{
 			Name:                "myriad",
 			ScenarioInitializer: func(sc *godog.ScenarioContext) { s.register(sc, tour) },
-			// No Tags, StopOnFailure, Paths or ShowStepDefinitions; "progress" is the formatter that
-			// neither panics nor hides a failure, and nobody sees it.
+			// No Tags, StopOnFailure, Paths or ShowStepDefinitions. "progress" is the formatter that
+			// neither panics nor hides a failure; its output is discarded.
 			Options: &godog.Options{
 				Strict: true, Format: "progress", NoColors: true, Output: io.Discard,
 				Concurrency: 1, FeatureContents: contents, DefaultContext: ctx,
@@ -75,7 +67,8 @@ func (s *Suite) Run(ctx context.Context, r Runner, p Progress) ([]Outcome, error
 	return tour.finish(ctx, s.Stories, code)
 }
 
-// restore puts an environment variable back as it was: godog leaves an empty one, and children inherit it.
+// restore returns a function that resets an environment variable to its value now: godog leaves it empty,
+// and child processes would inherit that.
 func restore(name string) func() {
 	old, had := os.LookupEnv(name)
 	return func() {
@@ -87,7 +80,7 @@ func restore(name string) func() {
 	}
 }
 
-// register gives godog the steps of one scenario. It is called once per scenario, so what w holds is its own.
+// register gives godog the steps of one scenario. godog calls it once per scenario, so w belongs to one.
 func (s *Suite) register(sc *godog.ScenarioContext, t *tour) {
 	w := &walk{tour: t, step: -1}
 	sc.Before(func(ctx context.Context, sc *godog.Scenario) (_ context.Context, err error) {
@@ -108,7 +101,7 @@ func (s *Suite) register(sc *godog.ScenarioContext, t *tour) {
 	}
 }
 
-// caught turns a panic into an error: one in a hook of godog would end the process.
+// caught turns a panic into an error: a panic in a hook of godog would end the process.
 func caught(where string, err *error) {
 	if v := recover(); v != nil {
 		*err = fmt.Errorf("panic %s: %v", where, v)
@@ -118,12 +111,11 @@ func caught(where string, err *error) {
 // tour is one pass through a suite.
 type tour struct {
 	runner   Runner
-	progress Progress
 	stories  map[string]*Story // by the name that godog knows
 	outcomes map[*Story]*Outcome
 }
 
-// finish returns the outcomes and checks that godog saw the same as we did.
+// finish returns the outcomes and checks that godog's exit code agrees with the verdicts.
 func (t *tour) finish(ctx context.Context, stories []*Story, code int) ([]Outcome, error) {
 	var out []Outcome
 	good := true
@@ -157,14 +149,7 @@ func (t *tour) unreached(s *Story) *Outcome {
 	return o
 }
 
-// emptyResult is the result of a story that has none of its own.
+// emptyResult is the result of a story that did not run, with the reason.
 func emptyResult(s *Story, v reports.Verdict, reason string) *reports.Result {
-	r := &reports.Result{Plan: &s.Plan, Verdict: v, Reasons: []string{reason}}
-	for i := range s.Plan.Guards {
-		r.Findings = append(r.Findings, reports.Finding{Check: &s.Plan.Guards[i], Verdict: v})
-	}
-	for i := range s.Plan.Checks {
-		r.Findings = append(r.Findings, reports.Finding{Check: &s.Plan.Checks[i], Verdict: v})
-	}
-	return r
+	return reports.Empty(&s.Plan, v, reason)
 }

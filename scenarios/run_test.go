@@ -12,7 +12,8 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-func TestProgressTellsTheStory(t *testing.T) {
+// Sentences that only the result judges get their verdict from it, whatever their keyword.
+func TestStepsTellTheStory(t *testing.T) {
 	s := mustLoadText(t, story(`
 		Given a fleet "rooms" of 1,000 "sensor" devices
 		And throughout the run the p99 publish latency over any 10s stays below 2s
@@ -20,32 +21,14 @@ func TestProgressTellsTheStory(t *testing.T) {
 		And everything is settled within 1m
 		And phase "steady" runs for 1m
 		Then no message is lost`), Options{})
-	var log []string
-	p := Progress{
-		StoryStarted: func(s *Story) { log = append(log, "story "+s.Plan.Story.Name) },
-		StepStarted:  func(_ *Story, i int) { log = append(log, fmt.Sprint("step ", i)) },
-		StepDone:     func(_ *Story, i int, v reports.Verdict, _ string) { log = append(log, fmt.Sprintf("done %d %s", i, v)) },
-		StoryDone:    func(o *Outcome) { log = append(log, "story is "+string(o.Result.Verdict)) },
-	}
-	r := &fakeRunner{verdict: func(c *sim.Check) reports.Verdict {
+	out := play(t, s, &fakeRunner{verdict: func(c *sim.Check) reports.Verdict {
 		if c.Kind == sim.CheckSettled {
 			return reports.Failed
 		}
 		return reports.Passed
-	}}
-	out, err := s.Run(context.Background(), r, p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []string{
-		"story x", "step 0", "done 0 passed", "step 1", "done 1 ", "step 2", "done 2 passed", "step 3", "done 3 ",
-		"step 4", "done 4 passed", "step 5", "done 1 passed", "done 3 failed", "done 5 passed", "story is failed",
-	}
-	if !slices.Equal(log, want) {
-		t.Errorf("progress is\n%q, want\n%q", log, want)
-	}
-	if got := fmt.Sprint(out[0].Steps); got != "[passed passed passed failed passed passed]" {
-		t.Errorf("the steps are %s", got)
+	}})
+	if got := fmt.Sprint(out[0].Steps); got != "[passed passed passed failed passed passed]" || out[0].Result.Verdict != reports.Failed {
+		t.Errorf("the story is %s, its steps are %s", out[0].Result.Verdict, got)
 	}
 }
 
@@ -120,5 +103,23 @@ func TestMissingFindingsAreAborted(t *testing.T) {
 	out := play(t, mustLoadText(t, twoStories, Options{Tags: "@first"}), r)
 	if got := fmt.Sprint(out[0].Steps); got != "[passed passed aborted]" {
 		t.Errorf("the steps are %s", got)
+	}
+}
+
+// What a target turns out not to have when it starts makes the story not judged, and no failure.
+func TestLackingTargetIsNotJudged(t *testing.T) {
+	r := &fakeRunner{start: func(s *Story) error {
+		if s.Plan.Story.Name != "first" {
+			return nil
+		}
+		return fmt.Errorf("start: %w", &sim.Lacks{Target: "mosquitto", What: "ws://"})
+	}}
+	out := play(t, mustLoadText(t, twoStories, Options{}), r)
+	if v := verdicts(out); v != "not judged, passed, passed" {
+		t.Errorf("the stories are %s", v)
+	}
+	if o := out[0]; o.Err != nil || o.Result.Reasons[0] != `the target "mosquitto" does not have ws://` ||
+		o.Result.Findings[0].Verdict != reports.NotJudged || o.Steps[0] != reports.NotJudged {
+		t.Errorf("the outcome is %+v, %v", o.Result, o.Err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// Keyword says what a step is for. And, But and * take it from the step before.
+// Keyword says what a step is for. And, But and * have the keyword of the step before.
 type Keyword string
 
 // The keywords. Given declares, When acts, Then judges; a story has them in this order.
@@ -16,7 +16,7 @@ const (
 	Then  Keyword = "Then"
 )
 
-// Need says whether something follows the sentence.
+// Need says whether a step takes a table, or a doc string, below its sentence.
 type Need uint8
 
 // The needs.
@@ -40,7 +40,7 @@ type Step struct {
 	compile func(c *compiler, a *args) error
 }
 
-// args are what a sentence says, typed.
+// args are the typed parameters of a sentence.
 type args struct {
 	text  string
 	vals  []any
@@ -48,14 +48,18 @@ type args struct {
 	doc   *string
 }
 
-func (a *args) str(i int) string            { return a.vals[i].(string) }
-func (a *args) count(i int) int             { return a.vals[i].(int) }
-func (a *args) duration(i int) sim.Duration { return a.vals[i].(sim.Duration) }
-func (a *args) number(i int) float64        { return a.vals[i].(float64) } // rate, percent, percentile
-func (a *args) selection(i int) selection   { return a.vals[i].(selection) }
+func (a *args) str(i int) string             { return a.vals[i].(string) }
+func (a *args) count(i int) int              { return a.vals[i].(int) }
+func (a *args) duration(i int) sim.Duration  { return a.vals[i].(sim.Duration) }
+func (a *args) number(i int) float64         { return a.vals[i].(float64) } // rate, percent, percentile
+func (a *args) selection(i int) selection    { return a.vals[i].(selection) }
+func (a *args) network(i int) sim.Conditions { return a.vals[i].(sim.Conditions) }
 
-// table is a data table with the places of its cells.
-type table struct{ rows []row }
+// table is a data table with the positions of its cells.
+type table struct {
+	rows  []row
+	types map[string]*paramType // of its cells, by name
+}
 
 type row struct {
 	at    place
@@ -71,6 +75,7 @@ type cell struct {
 type record struct {
 	at    place
 	cells map[string]cell
+	types map[string]*paramType
 }
 
 // get returns the cell's text; "-" and a missing column are "".
@@ -87,8 +92,8 @@ func (r *record) parse(column, typ string) (v any, ok bool, err error) {
 	if text == "" {
 		return nil, false, nil
 	}
-	v, err = parseAs(typ, text)
-	if f, is := err.(*fault); is {
+	v, err = r.types[typ].value(text)
+	if f, is := err.(*mistake); is {
 		f.at = r.cells[column].at
 	}
 	return v, err == nil, err
@@ -103,15 +108,26 @@ func (r *record) must(column, typ string) (any, error) {
 	return nil, wrongAt(r.cells[column].at, "every row needs one", "the cell %q is empty", column)
 }
 
-// records reads t by the names in its first row. All of required must be there, and nothing beside
-// required and optional.
+// suggestColumn says which column was meant.
+func suggestColumn(name string, known []string) string {
+	switch name {
+	case "number", "size", "devices", "amount", "n":
+		if slices.Contains(known, "count") {
+			return `did you mean "count"? `
+		}
+	}
+	return suggest(name, known)
+}
+
+// records reads t by the column names in its first row. All of required must be there, and no column that
+// is neither in required nor in optional.
 func (t *table) records(required, optional []string) ([]record, error) {
 	if len(t.rows) < 2 {
 		at := place{}
 		if len(t.rows) == 1 {
 			at = t.rows[0].at
 		}
-		return nil, wrongAt(at, "the first row names the columns, the others are read", "the table has no rows")
+		return nil, wrongAt(at, "the first row has the names of the columns, the rows below it the values", "the table has no rows")
 	}
 	known := append(append([]string{}, required...), optional...)
 	head := t.rows[0]
@@ -119,7 +135,7 @@ func (t *table) records(required, optional []string) ([]record, error) {
 	for _, c := range head.cells {
 		switch {
 		case !slices.Contains(known, c.text):
-			return nil, wrongAt(c.at, suggest(c.text, known)+"the columns are "+list(known, "and"), "unknown column %q", c.text)
+			return nil, wrongAt(c.at, suggestColumn(c.text, known)+"the columns are "+list(known, "and"), "unknown column %q", c.text)
 		case seen[c.text]:
 			return nil, wrongAt(c.at, "once is enough", "the column %q is there twice", c.text)
 		}
@@ -132,7 +148,7 @@ func (t *table) records(required, optional []string) ([]record, error) {
 	}
 	var recs []record
 	for _, r := range t.rows[1:] {
-		rec := record{r.at, map[string]cell{}}
+		rec := record{r.at, map[string]cell{}, t.types}
 		for i, c := range r.cells {
 			rec.cells[head.cells[i].text] = c
 		}

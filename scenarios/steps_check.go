@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
 )
 
@@ -11,11 +12,11 @@ import (
 func latencySteps() []Step {
 	return []Step{
 		{ID: "A1", Keyword: Then, Expression: `the {percentile} {metric} latency is {bound} {duration}`,
-			Doc:     "Judges a percentile of the time from the intended instant to the answer, without the warm-up.",
+			Doc:     "Judges a percentile of the time from the moment an operation was due to its answer, without the warm-up.",
 			Example: `the p99 end-to-end latency is below 1s`,
 			compile: func(c *compiler, a *args) error { return c.latency(a, sim.Window{}) }},
 		{ID: "A1", Keyword: Then, Expression: `the {percentile} {metric} latency is {bound} {duration} {window}`,
-			Doc:     "The same, of a part of the run. `in every 10s` judges the worst interval.",
+			Doc:     "The same, for a part of the run. `in every 10s` judges the worst interval.",
 			Example: `the p99 publish latency is below 500ms during phase "rush"`,
 			compile: func(c *compiler, a *args) error { return c.latency(a, a.vals[4].(sim.Window)) }},
 		{ID: "A2", Keyword: Then, Expression: `the objectives hold:`, Table: Required,
@@ -89,16 +90,16 @@ func objectives(c *compiler, a *args) error {
 		if err != nil {
 			return err
 		}
-		words := []string{"the", r.get("percentile"), r.get("metric"), "latency is at most", r.get("limit")}
+		said := []string{"the", r.get("percentile"), r.get("metric"), "latency is at most", r.get("limit")}
 		if ok {
 			k.Window = window.(sim.Window)
-			words = append(words, r.get("window"))
+			said = append(said, r.get("window"))
 		}
 		k.Metric, k.Quantile, k.Limit = metric.(sim.Op), percentile.(float64), limit.(sim.Duration).D().Seconds()
-		k.Text = strings.Join(words, " ")
+		k.Text = strings.Join(said, " ")
 		k.Origin = fmt.Sprintf("%s:%d", c.uri, r.at.line)
 		if err := c.checkLatency(&k); err != nil {
-			if f, is := err.(*fault); is {
+			if f, is := err.(*mistake); is {
 				f.at = r.at
 			}
 			return err
@@ -112,44 +113,44 @@ func objectives(c *compiler, a *args) error {
 func messageSteps() []Step {
 	return []Step{
 		{ID: "A4", Keyword: Then, Expression: `at least {percent} of messages are delivered within {duration}`,
-			Doc:     "Of all messages that were due, that share reached a subscriber or the store in time.",
+			Doc:     "At least this share of all messages that were due reached a subscriber or the store in time.",
 			Example: `at least 99.9% of messages are delivered within 2s`,
 			compile: func(c *compiler, a *args) error {
 				if err := c.needMessages(); err != nil {
 					return err
 				}
-				c.check(sim.Check{Kind: sim.CheckDelivered, Bound: sim.AtLeast, Limit: share(a.number(0)), Within: a.duration(1)})
+				c.check(sim.Check{Kind: sim.CheckDelivered, Bound: sim.AtLeast, Limit: words.Share(a.number(0)), Within: a.duration(1)})
 				return positive(a.duration(1))
 			}},
 		{ID: "A4", Keyword: Then, Expression: `{count} message(s) is/are lost`,
-			Doc:     "Exactly so many messages were sent, acknowledged (or QoS 0) and never seen at the far end.",
+			Doc:     "Exactly this number of messages were sent and acknowledged (QoS 0: sent) but never arrived at a subscriber or the store.",
 			Example: `no message is lost`,
 			compile: func(c *compiler, a *args) error {
 				return c.lost(sim.Check{Bound: sim.Exactly, Limit: float64(a.count(0))}, nil)
 			}},
 		{ID: "A4", Keyword: Then, Expression: `at most {percent} of {qos} messages are lost`,
-			Doc:     "The share of lost messages among those sent with that quality; CON counts as QoS 1, NON as QoS 0.",
+			Doc:     "The share of lost messages among those acknowledged (QoS 0: sent) with that quality; CON counts as QoS 1, NON as QoS 0.",
 			Example: `at most 0.1% of QoS 0 messages are lost`,
 			compile: func(c *compiler, a *args) error {
-				q := a.vals[1].(qos)
-				return c.lost(sim.Check{Bound: sim.AtMost, Limit: share(a.number(0)), Share: true}, &q)
+				q := a.vals[1].(words.Quality)
+				return c.lost(sim.Check{Bound: sim.AtMost, Limit: words.Share(a.number(0)), Share: true}, &q)
 			}},
 		{ID: "A4", Keyword: Then, Expression: `{count} {qos} message(s) is/are lost`,
-			Doc:     "Exactly so many messages of that quality were lost; CON counts as QoS 1, NON as QoS 0.",
+			Doc:     "Exactly this number of messages of that quality were lost; CON counts as QoS 1, NON as QoS 0.",
 			Example: `no QoS 1 message is lost`,
 			compile: func(c *compiler, a *args) error {
-				q := a.vals[1].(qos)
+				q := a.vals[1].(words.Quality)
 				return c.lost(sim.Check{Bound: sim.Exactly, Limit: float64(a.count(0))}, &q)
 			}},
 		{ID: "A5", Keyword: Then, Expression: `no message is duplicated`,
-			Doc:     "No message was seen twice at the far end.",
+			Doc:     "No message arrived twice at a subscriber or the store.",
 			Example: `no message is duplicated`,
 			compile: func(c *compiler, _ *args) error {
 				c.check(sim.Check{Kind: sim.CheckDuplicates, Bound: sim.Exactly})
 				return c.needMessages()
 			}},
 		{ID: "A5", Keyword: Then, Expression: `every device's messages arrive in order`,
-			Doc:     "No message was first seen after a later one of the same device.",
+			Doc:     "No message arrived for the first time after a later message of the same device.",
 			Example: `every device's messages arrive in order`,
 			compile: func(c *compiler, _ *args) error {
 				c.check(sim.Check{Kind: sim.CheckOrder, Bound: sim.Exactly})
@@ -158,26 +159,26 @@ func messageSteps() []Step {
 	}
 }
 
-func (c *compiler) lost(k sim.Check, q *qos) error {
+func (c *compiler) lost(k sim.Check, q *words.Quality) error {
 	if err := c.needMessages(); err != nil {
 		return err
 	}
 	if q != nil {
 		sends := false
 		for _, f := range c.fleets {
-			sends = sends || f.connected && f.publishes() && f.binding.QoS == q.level && (!q.coap || !f.mqtt())
+			sends = sends || f.connected && f.publishes() && f.binding.QoS == q.Level && (q.Of != sim.ChannelCoAP || !f.mqtt())
 		}
 		if !sends {
-			return wrong("ask for what the fleets speak", "no fleet sends %s messages", q.text)
+			return wrong("judge a quality of service that a fleet uses", "no fleet sends %s messages", q)
 		}
-		k.QoS = &q.level
+		k.QoS = &q.Level
 	}
 	k.Kind = sim.CheckLost
 	c.check(k)
 	return nil
 }
 
-// needConnect refuses a Then of a story in which nothing happens.
+// needConnect refuses a Then of a story in which no fleet connects.
 func (c *compiler) needConnect() error {
 	for _, f := range c.fleets {
 		if f.connected {

@@ -3,14 +3,15 @@ package scenarios
 import (
 	"fmt"
 
+	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// commandSteps are L7 and N7: what happens to devices that are connected.
+// commandSteps are L7 and N7: acts on devices that are connected.
 func commandSteps() []Step {
 	return []Step{
 		{ID: "L7", Keyword: When, Expression: `command {string} is sent to {selection}`,
-			Doc:     "Tells devices something, all at once, over the broker or server; time passes in the steps after it.",
+			Doc:     "Sends a command to all these devices at once, through the broker or server. The step takes no time.",
 			Example: `command "reboot" is sent to 10% of "commanded"`,
 			compile: func(c *compiler, a *args) error {
 				return c.command(a.str(0), a.selection(1), sim.Act{}, nil)
@@ -26,9 +27,9 @@ func commandSteps() []Step {
 				return c.command(a.str(0), a.selection(1), sim.Act{Over: a.duration(3), Hold: a.duration(3)}, &via)
 			}},
 		{ID: "N7", Keyword: When, Expression: `{selection} get(s) a new IP address`,
-			Doc:     "Devices go on from another source address, as behind a NAT that forgot them: UDP and DTLS without a word, TCP with a new connection.",
+			Doc:     "Devices continue from another source address, as behind a NAT that lost its table: UDP and DTLS without notice, TCP with a new connection.",
 			Example: `20% of "base" get a new IP address`,
-			compile: func(c *compiler, a *args) error { return c.rebind(a.selection(0)) }},
+			compile: func(c *compiler, a *args) error { return c.afflict("new-address", a.selection(0)) }},
 	}
 }
 
@@ -42,9 +43,9 @@ func (c *compiler) command(name string, s selection, act sim.Act, via *curve) er
 		return wrong(`write for example command "reboot"`, "the command has no name")
 	case len(name) > 256:
 		return wrong("at most 256 bytes", "the command's name is too long")
-	case f.binding.Commands.Topic == "":
-		return wrong(fmt.Sprintf("write `Given fleet %q takes commands on \"{fleet}/{id}/commands\" and answers on \"{fleet}/{id}/answers\"`", f.name),
-			"the fleet %q takes no commands", f.name)
+	case f.obeys == nil:
+		return about(f.name, wrong(fmt.Sprintf("write `Given fleet %q takes commands on \"{fleet}/{id}/commands\" and answers on \"{fleet}/{id}/answers\"`", f.name),
+			"the fleet %q takes no commands", f.name))
 	case !f.connected:
 		return notConnected(f)
 	}
@@ -53,29 +54,18 @@ func (c *compiler) command(name string, s selection, act sim.Act, via *curve) er
 			return err
 		}
 	}
-	act.Kind, act.Select, act.Command = sim.ActCommand, sel, name
+	act.Kind, act.Select = sim.ActTask, sel
+	act.Task = &sim.Task{Skill: sim.SkillObey, Verb: "command", Args: map[string]string{"name": name}, Sent: true}
 	c.act(act)
 	return nil
 }
 
-func (c *compiler) rebind(s selection) error {
-	sel, f, err := c.pick(s)
-	if err != nil {
-		return err
-	}
-	if !f.connected {
-		return notConnected(f)
-	}
-	c.act(sim.Act{Kind: sim.ActRebind, Select: sel})
-	return nil
-}
-
 func notConnected(f *fleet) error {
-	return wrong(fmt.Sprintf("write `When fleet %q connects evenly over 1m` before", f.name),
-		"the fleet %q is not connected yet", f.name)
+	return about(f.name, wrong(fmt.Sprintf("write `When fleet %q connects evenly over 1m` before", f.name),
+		"the fleet %q is not connected yet", f.name))
 }
 
-// answerSteps are A19 and A20: handshakes, and answers to commands.
+// answerSteps are A19 and A20: claims about handshakes, and about answers to commands.
 func answerSteps() []Step {
 	return []Step{
 		{ID: "A19", Keyword: Then, Expression: `{bound} {count} full handshake(s) happen(s)`,
@@ -87,7 +77,7 @@ func answerSteps() []Step {
 			Example: `exactly 0 full handshakes happen during phase "rush"`,
 			compile: func(c *compiler, a *args) error { return c.handshakes(a, sim.OpHandshake, a.vals[2].(sim.Window)) }},
 		{ID: "A19", Keyword: Then, Expression: `no full handshake happens {window}`,
-			Doc:     "Every session outlived what happened in that part of the run, or was resumed.",
+			Doc:     "In that part of the run every session continued or was resumed.",
 			Example: `no full handshake happens during phase "rush"`,
 			compile: func(c *compiler, a *args) error {
 				return c.handshakeCheck(sim.Check{Metric: sim.OpHandshake, Bound: sim.Exactly, Window: a.vals[0].(sim.Window)})
@@ -101,13 +91,13 @@ func answerSteps() []Step {
 			Example: `at least 100 sessions are resumed during phase "rush"`,
 			compile: func(c *compiler, a *args) error { return c.handshakes(a, sim.OpResumption, a.vals[2].(sim.Window)) }},
 		{ID: "A20", Keyword: Then, Expression: `at least {percent} of commands are answered within {duration}`,
-			Doc:     "Of all commands that were due, that share was answered in time, counted from the instant each was due.",
+			Doc:     "At least this share of all commands that were due was answered in time, counted from the moment each was due.",
 			Example: `at least 99% of commands are answered within 5s`,
 			compile: func(c *compiler, a *args) error {
 				if err := c.needCommands(); err != nil {
 					return err
 				}
-				c.check(sim.Check{Kind: sim.CheckAnswered, Bound: sim.AtLeast, Limit: share(a.number(0)), Within: a.duration(1)})
+				c.check(sim.Check{Kind: sim.CheckAnswered, Bound: sim.AtLeast, Limit: words.Share(a.number(0)), Within: a.duration(1)})
 				return positive(a.duration(1))
 			}},
 	}
@@ -138,8 +128,10 @@ func (c *compiler) needSecured() error {
 		return err
 	}
 	for _, f := range c.fleets {
-		if f.connected && f.binding.Transport.Secured() {
-			return nil
+		for _, b := range f.bindings() {
+			if f.connected && b.Transport.Secured() {
+				return nil
+			}
 		}
 	}
 	return wrong("let a fleet speak over TLS or DTLS", "there is nothing to judge: no fleet makes handshakes")
@@ -148,7 +140,7 @@ func (c *compiler) needSecured() error {
 // needCommands refuses a Then about commands when none is sent.
 func (c *compiler) needCommands() error {
 	for i := range c.plan.Acts {
-		if c.plan.Acts[i].Kind == sim.ActCommand {
+		if c.plan.Acts[i].Commands() {
 			return nil
 		}
 	}

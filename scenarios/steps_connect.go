@@ -3,6 +3,7 @@ package scenarios
 import (
 	"time"
 
+	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
 )
 
@@ -10,34 +11,38 @@ import (
 func connectSteps() []Step {
 	return []Step{
 		{ID: "L1", Keyword: When, Expression: `fleet {string} connects {curve} over {duration}`,
-			Doc:     "Powers the devices on, spread over the duration; it is over when the last one has been started.",
+			Doc:     "Switches the devices on, spread over the duration. The step ends when the last device has been switched on.",
 			Example: `fleet "rooms" connects evenly over 3m`,
 			compile: func(c *compiler, a *args) error {
 				return c.connect(a.str(0), sim.Act{Over: a.duration(2), Hold: a.duration(2)}, a.vals[1].(curve))
 			}},
 		{ID: "L1", Keyword: When, Expression: `fleet {string} connects at {rate}`,
-			Doc:     "Powers the devices on at a steady rate, which --scale does not change.",
+			Doc:     "Switches the devices on at a constant rate, which --scale does not change.",
 			Example: `fleet "rooms" connects at 2,000/s`,
 			compile: func(c *compiler, a *args) error {
 				return c.connect(a.str(0), sim.Act{Rate: a.number(1)}, curve{})
 			}},
 		{ID: "N3", Keyword: When, Expression: `{selection} go(es) offline`,
-			Doc:     "Disconnects properly and stays away until `come back`; reports wait in the offline buffer.",
+			Doc:     "The devices disconnect properly and stay offline until `come back`; reports wait in the offline buffer.",
 			Example: `10% of "rooms" go offline`,
-			compile: func(c *compiler, a *args) error { return c.leave(sim.ActOffline, a.selection(0), 0) }},
+			compile: func(c *compiler, a *args) error { return c.leave(a.selection(0), 0) }},
 		{ID: "N3", Keyword: When, Expression: `{selection} go(es) offline for {duration}`,
-			Doc:     "Disconnects properly and returns after the duration.",
+			Doc:     "The devices disconnect properly and connect again after the duration.",
 			Example: `500 devices of "rooms" go offline for 30s`,
 			compile: func(c *compiler, a *args) error {
 				if err := positive(a.duration(1)); err != nil {
 					return err
 				}
-				return c.leave(sim.ActOffline, a.selection(0), a.duration(1))
+				return c.leave(a.selection(0), a.duration(1))
 			}},
 		{ID: "N3", Keyword: When, Expression: `{selection} lose(s) power without a disconnect`,
-			Doc:     "Vanishes without a word; the peer must notice by itself. What was in the device's memory stays.",
+			Doc:     "The devices stop without any message, so the peer must notice it by itself. Messages in their memory are dropped unless their model keeps them without power (`devices keep buffered messages without power`), and they measure nothing until they come back.",
 			Example: `3% of "rooms" lose power without a disconnect`,
-			compile: func(c *compiler, a *args) error { return c.leave(sim.ActPowerLoss, a.selection(0), 0) }},
+			compile: func(c *compiler, a *args) error { return c.afflict("power-loss", a.selection(0)) }},
+		{ID: "N3", Keyword: When, Expression: `{selection} reboot(s) without a disconnect`,
+			Doc:     "The devices stop without any message and start again at once, as by a watchdog. Messages in their memory are dropped unless their model keeps them without power.",
+			Example: `5% of "rooms" reboot without a disconnect`,
+			compile: func(c *compiler, a *args) error { return c.afflict("reboot", a.selection(0)) }},
 		{ID: "N4", Keyword: When, Expression: `{selection} come(s) back {curve} over {duration}`,
 			Doc:     "Devices that are offline connect again, spread over the duration.",
 			Example: `10% of "rooms" come back in bursts over 1m`,
@@ -63,14 +68,18 @@ func (c *compiler) connect(name string, a sim.Act, via curve) error {
 	}
 	if a.Rate > 0 {
 		a.Hold = sim.Duration(float64(f.scaled) / a.Rate * float64(time.Second))
-		if a.Hold.D() > longest {
+		if a.Hold.D() > words.Longest {
 			return wrong("a higher rate", "connecting %d devices takes too long", f.scaled)
 		}
 	}
 	a.Kind, a.Select = sim.ActConnect, &sim.Selection{Fleet: name, All: true}
 	f.connected = true
-	c.act(a)
-	return nil
+	i := c.act(a)
+	if f.copies > 0 {
+		err = c.copyDeclared(f)
+	}
+	c.step.Act = i
+	return err
 }
 
 // follow sets an act's curve.
@@ -84,7 +93,7 @@ func (c *compiler) follow(a *sim.Act, via curve) error {
 	return err
 }
 
-func (c *compiler) leave(kind sim.ActKind, s selection, over sim.Duration) error {
+func (c *compiler) leave(s selection, over sim.Duration) error {
 	sel, f, err := c.pick(s)
 	if err != nil {
 		return err
@@ -93,7 +102,7 @@ func (c *compiler) leave(kind sim.ActKind, s selection, over sim.Duration) error
 		return notConnected(f)
 	}
 	f.away = f.away || over == 0
-	c.act(sim.Act{Kind: kind, Select: sel, Over: over, Hold: over})
+	c.act(sim.Act{Kind: sim.ActOffline, Select: sel, Over: over, Hold: over})
 	return nil
 }
 
@@ -103,7 +112,7 @@ func comeBack(c *compiler, a *args) error {
 		return err
 	}
 	if !f.away {
-		return wrong("let them go offline or lose power before", "no device of %q is offline here", f.name)
+		return about(f.name, wrong("let them go offline or lose power before", "no device of %q is offline here", f.name))
 	}
 	d := a.duration(2)
 	if err := positive(d); err != nil {

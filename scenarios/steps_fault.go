@@ -1,59 +1,119 @@
 package scenarios
 
 import (
-	"slices"
+	"fmt"
+	"strconv"
 
+	"github.com/myriad-iot/myriad/scenarios/targets"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/fault"
 )
 
-// faultSteps are X1 and X2: the target breaks.
+// faultSteps are X1 to X3: the target breaks, or the way to it.
 func faultSteps() []Step {
 	return []Step{
 		{ID: "X1", Keyword: When, Expression: `{string} restarts`,
-			Doc:     `Stops "broker" or "coap" in an orderly way and starts it again at once.`,
+			Doc:     "Stops a service of the target (" + list(targets.ServiceNames(), "or") + ") in an orderly way and starts it again at once.",
 			Example: `"broker" restarts`,
-			compile: func(c *compiler, a *args) error { return c.strike(sim.ActRestart, a.str(0), 0, "restarted") }},
+			compile: func(c *compiler, a *args) error { return c.strike("restart", a.str(0), 0, nil) }},
 		{ID: "X1", Keyword: When, Expression: `{string} is killed`,
 			Doc:     "The service dies at once, nothing is flushed, and starts again.",
 			Example: `"broker" is killed`,
-			compile: func(c *compiler, a *args) error { return c.strike(sim.ActKill, a.str(0), 0, "killed") }},
+			compile: func(c *compiler, a *args) error { return c.strike("kill", a.str(0), 0, nil) }},
 		{ID: "X1", Keyword: When, Expression: `{string} is killed and stays down for {duration}`,
 			Doc:     "The service dies at once and starts again after the duration.",
 			Example: `"broker" is killed and stays down for 40s`,
-			compile: func(c *compiler, a *args) error {
-				if err := positive(a.duration(1)); err != nil {
-					return err
-				}
-				return c.strike(sim.ActKill, a.str(0), a.duration(1), "killed")
-			}},
+			compile: func(c *compiler, a *args) error { return c.strikeFor("kill", a) }},
 		{ID: "X2", Keyword: When, Expression: `{string} is frozen for {duration}`,
 			Doc:     "The service stops answering and keeps its sockets, then goes on.",
 			Example: `"coap" is frozen for 1400ms`,
+			compile: func(c *compiler, a *args) error { return c.strikeFor("freeze", a) }},
+		{ID: "X2", Keyword: When, Expression: `{string} stutters for {duration}`,
+			Doc:     "The service is frozen for 200ms of each second and keeps its sockets, then goes on.",
+			Example: `"broker" stutters for 20s`,
+			compile: func(c *compiler, a *args) error { return c.strikeFor("stutter", a) }},
+		{ID: "X5", Keyword: When, Expression: `{string} is limited to {cpu} CPU for {duration}`,
+			Doc:     "For that long the service has that share of one processor at most; 200% is two. Targets in containers only.",
+			Example: `"broker" is limited to 10% CPU for 30s`,
+			compile: func(c *compiler, a *args) error {
+				if err := positive(a.duration(2)); err != nil {
+					return err
+				}
+				share := a.number(1)
+				if share < 0.01 {
+					return wrong("write at least 1%", "a service cannot run with so little of a processor")
+				}
+				return c.strike("squeeze", a.str(0), a.duration(2), map[string]string{fault.ArgProcessors: strconv.FormatFloat(share, 'f', -1, 64)})
+			}},
+		{ID: "X3", Keyword: When, Expression: `the link of {selection} is cut for {duration}`,
+			Doc:     "For that long no packet passes between these devices and the target, and neither side is told: both notice it, if at all, by their own timers.",
+			Example: `the link of 10% of "rooms" is cut for 20s`,
 			compile: func(c *compiler, a *args) error {
 				if err := positive(a.duration(1)); err != nil {
 					return err
 				}
-				return c.strike(sim.ActFreeze, a.str(0), a.duration(1), "frozen")
+				return c.afflictFor("cut", a.selection(0), a.duration(1), nil)
 			}},
 	}
 }
 
-func (c *compiler) strike(kind sim.ActKind, service string, over sim.Duration, done string) error {
-	services := []string{"broker", "coap"}
-	if !slices.Contains(services, service) {
-		return wrong(known(service, "service", services), "unknown service %q", service)
+// strikeFor breaks the service of the first parameter for the duration of the second.
+func (c *compiler) strikeFor(verb string, a *args) error {
+	if err := positive(a.duration(1)); err != nil {
+		return err
 	}
-	t, channel := c.target(), sim.ChannelMQTT
-	if service == "coap" {
-		channel = sim.ChannelCoAP
+	return c.strike(verb, a.str(0), a.duration(1), nil)
+}
+
+// strike breaks a service in the way of a verb of package fault, with the arguments of the verb.
+func (c *compiler) strike(verb, service string, over sim.Duration, args map[string]string) error {
+	k, ok := fault.Find(verb)
+	if !ok {
+		return fmt.Errorf("no fault %q", verb)
 	}
-	switch {
-	case t.EmbeddedServes(channel):
+	if targets.Called(service) == nil {
+		return wrong(known(service, "service", targets.ServiceNames()), "unknown service %q", service)
+	}
+	if c.lostNodes[service] {
+		return wrong("write that it rejoins first", "%q is lost", service)
+	}
+	t := c.target()
+	switch s := targets.Named(&t, service); {
+	case s != nil && s.Bears(k.Needs):
 	case t.Kind == sim.TargetExternal:
-		c.cannot("the external target cannot be %s by Myriad", done)
-	case t.Kind == sim.TargetContainer && service == "coap":
-		c.cannot("the target %q has no service %q", t.Name, service)
+		c.cannot("the external target cannot be %s by Myriad", k.Done)
+	case s == nil:
+		c.cannot("the target %s has no service %q", named(&t), service)
+	case s.Nodes > 0:
+		c.cannot("%s", apart(s))
+	default:
+		c.cannot("the service %q of the target %s cannot be %s", service, named(&t), k.Done)
 	}
-	c.act(sim.Act{Kind: kind, Service: service, Over: over, Hold: over})
+	c.act(sim.Act{Kind: sim.ActFault, Hold: over,
+		Fault: &sim.Fault{Site: sim.SiteService, Name: service, Verb: verb, For: over, Args: args}})
+	return nil
+}
+
+// afflict does something to devices, in the way of a verb of package fault.
+func (c *compiler) afflict(verb string, s selection) error { return c.afflictFor(verb, s, 0, nil) }
+
+// afflictFor is afflict for a fault that lasts, which is as long as the step does, or that has arguments.
+func (c *compiler) afflictFor(verb string, s selection, over sim.Duration, args map[string]string) error {
+	k, ok := fault.Find(verb)
+	if !ok {
+		return fmt.Errorf("no fault %q", verb)
+	}
+	sel, f, err := c.pick(s)
+	if err != nil {
+		return err
+	}
+	if !f.connected {
+		return notConnected(f)
+	}
+	if k.Link != nil && f.binding.Client == sim.ClientGoCoAP {
+		return wrong("leave the client out: Myriad's own client supports it", "the go-coap client of %q reads its socket itself, so nothing can be wrong with its link", f.name)
+	}
+	f.away = f.away || k.Off
+	c.act(sim.Act{Kind: sim.ActFault, Select: sel, Hold: over, Fault: &sim.Fault{Site: k.Site, Verb: verb, For: over, Args: args}})
 	return nil
 }

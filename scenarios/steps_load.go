@@ -3,6 +3,7 @@ package scenarios
 import (
 	"fmt"
 
+	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
 )
 
@@ -10,7 +11,7 @@ import (
 func loadSteps() []Step {
 	return []Step{
 		{ID: "W1", Keyword: Given, Expression: `a warm-up of {duration} that is not measured`,
-			Doc:     "What is due in the first part of the run counts in no latency, delivery or error; loss, order and connect rate have no warm-up.",
+			Doc:     "Operations that are due in this first part of the run do not count in latencies, delivery and errors. Loss, order and connect rate count from the start.",
 			Example: `a warm-up of 2s that is not measured`,
 			compile: func(c *compiler, a *args) error {
 				if c.plan.WarmUp != 0 {
@@ -20,15 +21,22 @@ func loadSteps() []Step {
 				return positive(a.duration(0))
 			}},
 		{ID: "W2", Keyword: When, Expression: `phase {string} starts/ends`,
-			Doc:     "Opens or closes a named stretch of the timeline: the window of Thens and a band on the charts.",
+			Doc:     "Starts or ends a named part of the run. Then steps can judge it, and the charts mark it.",
 			Example: `phase "rush" starts`,
 			compile: phaseEdge},
+		{ID: "W2", Keyword: When, Expression: `nothing happens for {duration}`,
+			Doc:     "The next step waits that long; devices go on with what they do.",
+			Example: `nothing happens for 5s`,
+			compile: func(c *compiler, a *args) error {
+				c.act(sim.Act{Kind: sim.ActWait, Hold: a.duration(0)})
+				return positive(a.duration(0))
+			}},
 		{ID: "W2", Keyword: When, Expression: `phase {string} runs for {duration}`,
-			Doc:     "Lets time pass in a phase and closes it. A phase that is open goes on for that long.",
+			Doc:     "Starts the phase if it is not open, waits for the duration and ends the phase.",
 			Example: `phase "steady" runs for 5m`,
 			compile: phaseRun},
 		{ID: "W3", Keyword: When, Expression: `the publish rate goes {curve} from {rate} to {rate} over {duration}`,
-			Doc:     "Moves the publish rate of all fleets together (at their declared counts) and leaves it there.",
+			Doc:     "Changes the publish rate of all fleets together (at their declared counts); the last rate stays.",
 			Example: `the publish rate goes exponentially from 600/s to 3,000/s over 5m`,
 			compile: func(c *compiler, a *args) error {
 				from := a.number(1)
@@ -36,7 +44,7 @@ func loadSteps() []Step {
 				return c.ramp([]rawRamp{r})
 			}},
 		{ID: "W4", Keyword: When, Expression: `the load follows:`, Table: Required,
-			Doc:     "Moves the publish rate of all fleets together row by row, from where it is.",
+			Doc:     "Changes the publish rate of all fleets together row by row, beginning at the present rate.",
 			Example: `the load follows:`,
 			Sample:  "| over | to    | curve     |\n| 10s  | 100/s | evenly    |\n| 5s   | 300/s | in bursts |",
 			compile: loadTable},
@@ -45,16 +53,16 @@ func loadSteps() []Step {
 			Example: `everything is settled within 3m`,
 			compile: settle},
 		{ID: "W7", Keyword: Given, Expression: `the run stops early when {percent} of publishes fail for {duration}`,
-			Doc:     "Ends a run that only repeats its failure.",
+			Doc:     "Ends the run early when at least that share of publishes failed for that long.",
 			Example: `the run stops early when 50% of publishes fail for 10s`,
 			compile: func(c *compiler, a *args) error {
 				if c.plan.StopEarly != nil {
-					return wrong("one is enough", "a second rule to stop early")
+					return wrong("remove one of them", "the story has two rules to stop early")
 				}
 				if a.number(0) == 0 {
 					return wrong("more than 0%", "the run would stop at once")
 				}
-				c.plan.StopEarly = &sim.StopEarly{Share: share(a.number(0)), For: a.duration(1),
+				c.plan.StopEarly = &sim.StopEarly{Share: words.Share(a.number(0)), For: a.duration(1),
 					Origin: c.origin(), Text: c.step.Text}
 				return positive(a.duration(1))
 			}},
@@ -72,7 +80,7 @@ func phaseEdge(c *compiler, a *args) error {
 	}
 	p, err := c.phase(name)
 	if err != nil && len(c.phases) == 0 {
-		return wrong(fmt.Sprintf("write `When phase %q starts` where it begins", name), "there is no phase %q to end", name)
+		return nameless(name, fmt.Sprintf("write `When phase %q starts` where it begins", name), "there is no phase %q to end", name)
 	}
 	if err != nil {
 		return err
@@ -126,7 +134,7 @@ func loadTable(c *compiler, a *args) error {
 			via = curve{shape: sim.CurveEvenly}
 		}
 		if over.(sim.Duration) <= 0 {
-			return wrongAt(r.cells["over"].at, "write 10s or 5m", "the duration must be longer than nothing")
+			return wrongAt(r.cells["over"].at, "write 10s or 5m", "the duration must be longer than 0s")
 		}
 		ramps = append(ramps, rawRamp{to: to.(float64), over: over.(sim.Duration), via: via.(curve)})
 	}
@@ -157,7 +165,7 @@ func (c *compiler) ramp(ramps []rawRamp) error {
 		hold += r.over
 	}
 	i := c.act(sim.Act{Kind: sim.ActLoad, Hold: hold})
-	c.loads = append(c.loads, load{at: c.at, act: i, ramps: ramps})
+	c.loads = append(c.loads, rateChange{at: c.at, act: i, ramps: ramps})
 	return nil
 }
 

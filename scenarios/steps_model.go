@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 
@@ -10,11 +11,11 @@ import (
 	"github.com/myriad-iot/myriad/sim/payload"
 )
 
-// modelSteps are M1 to M4 and M6: what a device measures and how it says so.
+// modelSteps are M1 to M4 and M6: what a device measures and how it encodes that.
 func modelSteps() []Step {
 	return []Step{
 		{ID: "M1", Keyword: Given, Expression: `the device model {string} from {string}`,
-			Doc:     "Reads a device model from a YAML file beside the story.",
+			Doc:     "Reads a device model from a YAML file; the path is relative to the feature file.",
 			Example: `the device model "press" from "models.yaml"`,
 			compile: modelFrom},
 		{ID: "M2", Keyword: Given, Expression: `the device model {string} reports:`, Table: Required,
@@ -25,7 +26,7 @@ func modelSteps() []Step {
 				"| humidity    | %RH  | random walk from 50 by 0.5 between 0 and 100    |",
 			compile: modelReports},
 		{ID: "M3", Keyword: Given, Expression: `signal {string} of {string} follows {string}`,
-			Doc:     "Changes what a signal of a model does: a law in words, or the name of a signal profile.",
+			Doc:     "Changes the values of a signal of a model: a law in words, or the name of a signal in a profile.",
 			Example: `signal "temperature" of "sensor" follows "step between 0 and 1 every 10m"`,
 			compile: signalFollows},
 		{ID: "M4", Keyword: Given, Expression: `{string} devices encode as {string}`, DocString: Optional,
@@ -33,7 +34,7 @@ func modelSteps() []Step {
 			Example: `"sensor" devices encode as "senml+cbor"`,
 			compile: encodeAs},
 		{ID: "M6", Keyword: Given, Expression: `{string} devices buffer up to {count} message(s) offline and drop the oldest/newest`,
-			Doc:     "Bounds what a device keeps while it cannot send.",
+			Doc:     "Limits how many messages a device keeps while it cannot send.",
 			Example: `"sensor" devices buffer up to 30 messages offline and drop the oldest`,
 			compile: func(c *compiler, a *args) error {
 				m, err := c.model(a.str(0))
@@ -43,8 +44,18 @@ func modelSteps() []Step {
 				if a.count(1) > 1e6 {
 					return wrong("at most 1,000,000", "the buffer is too large")
 				}
-				m.Buffer = sim.Buffer{Capacity: a.count(1), Newest: strings.HasSuffix(a.text, "newest")}
+				m.Buffer.Capacity, m.Buffer.Newest = a.count(1), strings.HasSuffix(a.text, "newest")
 				return nil
+			}},
+		{ID: "M6", Keyword: Given, Expression: `{string} devices keep buffered messages without power`,
+			Doc:     "Messages that wait, or wait for an answer, are in flash: a device that lost its power sends them when it is back. Without this step they are dropped.",
+			Example: `"sensor" devices keep buffered messages without power`,
+			compile: func(c *compiler, a *args) error {
+				m, err := c.model(a.str(0))
+				if err == nil {
+					m.Buffer.Durable = true
+				}
+				return err
 			}},
 	}
 }
@@ -107,7 +118,15 @@ func (c *compiler) signal(text string) (sim.Signal, error) {
 	if s, ok := c.signals[text]; ok {
 		return s, nil
 	}
-	return profiles.ParseSignal(text, c.folder.read)
+	var file *located
+	s, err := profiles.ParseSignal(text, func(name string) (b []byte, err error) {
+		b, file, err = c.folder.read(name)
+		return b, err
+	})
+	if err != nil && file != nil && file.foreign {
+		err = fmt.Errorf("%s: this is not the column that it has to be: %s", file.shown, concealed)
+	}
+	return s, err
 }
 
 func signalFollows(c *compiler, a *args) error {

@@ -1,14 +1,16 @@
 package scenarios
 
 import (
-	"github.com/myriad-iot/myriad/sim"
+	"strings"
+
+	"github.com/myriad-iot/myriad/scenarios/targets"
 )
 
-// targetSteps are T1, T2 and T4: what the devices talk to. A story without one has the embedded target.
+// targetSteps are T1, T2 and T4: what the devices connect to. A story without one uses the embedded target.
 func targetSteps() []Step {
 	return []Step{
 		{ID: "T1", Keyword: Given, Expression: `the target {string}`,
-			Doc:     `Names the system under test: "embedded" (the default), "mosquitto", or a target of a profile.`,
+			Doc:     `Names the system under test: "` + strings.Join(targets.Names(), `", "`) + `" or a target of a profile. Without this step it is "embedded".`,
 			Example: `the target "embedded"`,
 			compile: func(c *compiler, a *args) error {
 				t, err := namedTarget(a.str(0), c.targets)
@@ -21,7 +23,7 @@ func targetSteps() []Step {
 			Doc:     "Starts the broker in a container and removes it afterwards.",
 			Example: `a mosquitto broker in a container`,
 			compile: func(c *compiler, a *args) error {
-				return c.setTarget(sim.TargetSpec{Kind: sim.TargetContainer, Name: a.str(0)})
+				return c.setTarget(inContainer(a.str(0), ""))
 			}},
 		{ID: "T2", Keyword: Given, Expression: `a {broker} broker version {string} in a container`,
 			Doc:     "Starts that version of the broker, which is a tag of its image.",
@@ -30,10 +32,10 @@ func targetSteps() []Step {
 				if a.str(1) == "" {
 					return wrong(`write for example "2.0.22"`, "the version is empty")
 				}
-				return c.setTarget(sim.TargetSpec{Kind: sim.TargetContainer, Name: a.str(0), Version: a.str(1)})
+				return c.setTarget(inContainer(a.str(0), a.str(1)))
 			}},
 		{ID: "T4", Keyword: Given, Expression: `the external broker {string}`,
-			Doc:     "Dials a broker of yours. An address that is not this machine's must also be named by --target.",
+			Doc:     "Connects to a broker that runs already. An address on another machine must also be named by --target.",
 			Example: `the external broker "mqtt://127.0.0.1:1883"`,
 			compile: func(c *compiler, a *args) error {
 				t, err := externalTarget(a.str(0))

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// tagExpr says whether a story with these tags is meant.
+// tagExpr reports whether a story with these tags is selected.
 type tagExpr func(tags []string) bool
 
 // parseTags reads a Cucumber tag expression: @a, not, and, or, parentheses. An empty one means all.
@@ -109,6 +109,9 @@ func (p *tagParser) not() (tagExpr, error) {
 		}
 		p.next()
 		return e, nil
+	case len(p.token) > 1 && p.token[0] == '@' && strings.Contains(p.token, ","):
+		return nil, Problem{Text: fmt.Sprintf("--tags %q: a comma at character %d", p.text, p.start+strings.Index(p.token, ",")+1),
+			Hint: "write " + strings.ReplaceAll(strings.Trim(p.token, ","), ",", " or ") + ", or with and"}
 	case len(p.token) > 1 && p.token[0] == '@':
 		tag := p.token
 		p.next()

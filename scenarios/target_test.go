@@ -21,6 +21,16 @@ func TestTargets(t *testing.T) {
 		`
 	coap := rooms + `And fleet "rooms" speaks CoAP
 		`
+	const settings = `And a mosquitto broker with:
+			| setting             | value |
+			| max_queued_messages | 100   |
+		`
+	const cluster = `And a cluster of 3 rabbitmq brokers behind a load balancer
+		`
+	const limits = `And the limits of "broker":
+			| cpu | memory |
+			| 50% | 64 MB  |
+		`
 	for _, c := range []struct {
 		name, given string
 		o           Options
@@ -47,6 +57,34 @@ func TestTargets(t *testing.T) {
 		{name: "restart what is yours", given: rooms, o: Options{Target: "mqtt://127.0.0.1"}, when: `And "broker" restarts`,
 			kind: sim.TargetExternal, mqtt: "127.0.0.1:1883", notJudged: "the external target cannot be restarted by Myriad"},
 		{name: "kill a container", given: rooms, o: Options{Target: "mosquitto"}, when: `And "broker" is killed`, kind: sim.TargetContainer},
+		{name: "settings", given: rooms + settings, kind: sim.TargetContainer},
+		{name: "settings by the same name", given: rooms + settings, o: Options{Target: "mosquitto"}, kind: sim.TargetContainer},
+		{name: "settings elsewhere", given: rooms + settings, o: Options{Target: "nats"}, kind: sim.TargetContainer,
+			notJudged: `the story sets max_queued_messages of mosquitto, and the target is "nats"`},
+		{name: "settings of what is yours", given: rooms + settings, o: Options{Target: "mqtt://127.0.0.1"}, kind: sim.TargetExternal, mqtt: "127.0.0.1:1883",
+			notJudged: `the story sets max_queued_messages of mosquitto, and the target is yours`},
+		{name: "limits", given: rooms + limits, o: Options{Target: "mosquitto"}, kind: sim.TargetContainer},
+		{name: "limits of the embedded target", given: rooms + limits, kind: sim.TargetEmbedded,
+			notJudged: `the story limits what "broker" may use, which only a target in containers can: "embedded" cannot`},
+		{name: "squeeze the embedded broker", given: rooms, when: `And "broker" is limited to 10% CPU for 5s`, kind: sim.TargetEmbedded,
+			notJudged: `the service "broker" of the target "embedded" cannot be limited in its CPU`},
+		{name: "squeeze a container", given: rooms, o: Options{Target: "mosquitto"}, when: `And "broker" is limited to 10% CPU for 5s`, kind: sim.TargetContainer},
+		{name: "what a broker of yours uses", given: rooms, o: Options{Target: "mqtt://127.0.0.1"}, kind: sim.TargetExternal, mqtt: "127.0.0.1:1883",
+			then: `"broker" uses at most 50% CPU`, notJudged: `what "broker" uses of its machine is not known of a target of yours`},
+		{name: "what the embedded broker tells of itself", given: rooms, kind: sim.TargetEmbedded,
+			then: `broker metric "clients/connected" is at most 1,000`, notJudged: `"broker" of this target tells no figures of itself`},
+		{name: "what ejabberd tells of itself", given: rooms, o: Options{Target: "ejabberd"}, kind: sim.TargetContainer,
+			then: `broker metric "clients/connected" is at most 1,000`, notJudged: `"broker" of this target tells no figures of itself`},
+		{name: "what a broker tells in virtual time", given: rooms, o: Options{Target: "virtual"}, kind: sim.TargetVirtual,
+			then: `broker metric "clients/connected" is at most 1,000`, notJudged: `in virtual time "broker" tells no figures of itself`},
+		{name: "what mosquitto tells of itself", given: rooms, o: Options{Target: "mosquitto"}, kind: sim.TargetContainer,
+			then: `broker metric "clients/connected" is at most 1,000`},
+		{name: "what a broker of yours tells of itself", given: rooms, o: Options{Target: "mqtts://127.0.0.1,mqtt://127.0.0.1"}, kind: sim.TargetExternal,
+			mqtt: "127.0.0.1:1883", then: `broker metric "clients/connected" is at most 1,000 during phase "steady"`},
+		{name: "what several brokers of yours tell", given: rooms, o: Options{Target: "mqtt://127.0.0.1,mqtt://127.0.0.2"}, kind: sim.TargetExternal,
+			mqtt: "127.0.0.1:1883 127.0.0.2:1883", then: `broker metric "clients/connected" is at most 1,000`, notJudged: "the target has several brokers"},
+		{name: "a broker's figures of a server without a broker", given: coap, o: Options{Target: "coap://127.0.0.1"}, kind: sim.TargetExternal,
+			then: `broker metric "clients/connected" is at most 1,000`, notJudged: `has no service "broker"`},
 		{name: "freeze coap in mosquitto", given: rooms, o: Options{Target: "mosquitto"}, when: `And "coap" is frozen for 2s`,
 			kind: sim.TargetContainer, notJudged: `has no service "coap"`},
 		{name: "coap on mosquitto", given: coap, o: Options{Target: "mosquitto"}, kind: sim.TargetContainer,
@@ -58,12 +96,39 @@ func TestTargets(t *testing.T) {
 		{name: "one of two on mqtt", given: rooms + `And a fleet "meters" of 200 "sensor" devices
 		And fleet "meters" speaks CoAP`, o: Options{Target: "mqtt://127.0.0.1:1883"}, kind: sim.TargetExternal, mqtt: "127.0.0.1:1883",
 			embedded: sim.ChannelCoAP},
+		{name: "a cluster", given: rooms + cluster, kind: sim.TargetContainer, when: `And "broker 3" is frozen for 2s`, then: `"balancer" uses at most 50% CPU`},
+		{name: "a cluster, by the name of its broker", given: rooms + cluster, o: Options{Target: "rabbitmq"}, kind: sim.TargetContainer, when: `And broker node 3 is lost`},
+		{name: "a node of a cluster, elsewhere", given: rooms + cluster, o: Options{Target: "nats"}, kind: sim.TargetContainer, when: `And broker node 3 is lost`,
+			notJudged: `the target "nats" has no service "broker 3"`},
+		{name: "a node of yours", given: rooms, o: Options{Target: "mqtt://127.0.0.1"}, kind: sim.TargetExternal, mqtt: "127.0.0.1:1883",
+			when: `And broker node 1 is lost`, notJudged: "the external target cannot be lost by Myriad"},
+		{name: "a cluster that is killed", given: rooms + cluster, kind: sim.TargetContainer, when: `And "broker" is killed`,
+			notJudged: `"broker" is a cluster here: name one of its 3 nodes, as in "broker 1"`},
+		{name: "limits of a cluster", given: rooms + cluster + limits, kind: sim.TargetContainer,
+			notJudged: `"broker" is a cluster here: name one of its 3 nodes, as in "broker 1"`},
+		{name: "limits of a node", given: rooms + cluster + strings.Replace(limits, "broker", "broker 3", 1), kind: sim.TargetContainer},
+		{name: "what a cluster uses", given: rooms + cluster, kind: sim.TargetContainer, then: `"broker" uses at most 50% CPU`,
+			notJudged: `"broker" is a cluster here: name one of its 3 nodes, as in "broker 1"`},
+		{name: "what a cluster tells", given: rooms + cluster, kind: sim.TargetContainer, then: `broker metric "rabbitmq_connections" is at most 1,000`,
+			notJudged: "what its 3 nodes tell of themselves is not added up"},
+		{name: "MQTT 5 on a cluster", given: rooms + cluster + "And fleet \"rooms\" speaks MQTT 5\n", kind: sim.TargetContainer,
+			notJudged: `the fleet "rooms" uses MQTT 5, which the target "rabbitmq" does not support`},
 		{name: "TLS on plain MQTT", given: secure, o: Options{Target: "mqtt://127.0.0.1:1883"}, kind: sim.TargetExternal,
 			mqtt: "127.0.0.1:1883", notJudged: `the fleet "rooms" needs a mqtts:// endpoint and the target has mqtt://127.0.0.1:1883`},
-		{name: "TLS in mosquitto's container", given: secure, o: Options{Target: "mosquitto"}, kind: sim.TargetContainer,
-			notJudged: `needs a mqtts:// endpoint and the target "mosquitto" has mqtt:// only`},
-		{name: "TLS without a plain endpoint", given: secure, o: Options{Target: "mqtts://127.0.0.1"}, kind: sim.TargetExternal,
-			notJudged: "the probe listens at mqtt:// endpoints and the target has none"},
+		{name: "TLS in mosquitto's container", given: secure, o: Options{Target: "mosquitto"}, kind: sim.TargetContainer},
+		{name: "secure WebSocket in mosquitto's container", given: rooms + "And fleet \"rooms\" speaks MQTT 5 over secure WebSocket\n",
+			o: Options{Target: "mosquitto"}, kind: sim.TargetContainer},
+		{name: "NATS", given: rooms, o: Options{Target: "nats"}, when: `And "broker" is killed`, kind: sim.TargetContainer},
+		{name: "TLS on NATS", given: secure, o: Options{Target: "nats"}, kind: sim.TargetContainer,
+			notJudged: `needs a mqtts:// endpoint and the target "nats" has mqtt://, ws:// and wss:// only`},
+		{name: "MQTT 5 on NATS", given: rooms + "And fleet \"rooms\" speaks MQTT 5\n", o: Options{Target: "nats"}, kind: sim.TargetContainer,
+			notJudged: `the fleet "rooms" uses MQTT 5, which the target "nats" does not support`},
+		{name: "full stops on NATS", given: rooms + "And fleet \"rooms\" publishes to \"v1.0/{id}\" every 10s\n", o: Options{Target: "nats"},
+			kind: sim.TargetContainer, notJudged: `the fleet "rooms" uses a full stop in a topic, which the target "nats" does not support`},
+		{name: "D3_11: TLS without a plain endpoint", given: secure, o: Options{Target: "mqtts://127.0.0.1"}, kind: sim.TargetExternal},
+		{name: "TLS at more brokers than the probe, which has no plain one", given: secure,
+			o:    Options{Target: "mqtts://127.0.0.1,wss://127.0.0.1,wss://127.0.0.2"},
+			kind: sim.TargetExternal},
 		{name: "TLS at more brokers than the probe", given: secure,
 			o:    Options{Target: "mqtts://127.0.0.1,mqtts://127.0.0.2,mqtts://127.0.0.3,mqtt://127.0.0.1,mqtt://127.0.0.2"},
 			kind: sim.TargetExternal, mqtt: "127.0.0.1:1883 127.0.0.2:1883", notJudged: "2 mqtt:// and 3 mqtts:// endpoints"},
@@ -108,9 +173,11 @@ func TestTargets(t *testing.T) {
 func TestTargetOverrideMistakes(t *testing.T) {
 	for target, want := range map[string]string{
 		"mosqito":         `--target: unknown target "mosqito": did you mean "mosquitto"?`,
-		"http://x":        "--target: http:// is no scheme of a target: there are mqtt://, mqtts://, ws://",
-		"mqtt://u:p@x:18": "is not an address",
-		"mqtt://x/topic":  "is not an address",
+		"smtp://x":        `"smtp://" is not the scheme of an endpoint: there are mqtt://, mqtts://, ws://`,
+		"coap://u:p@x:18": `coap://x:18 has a user name, and CoAP has none: write it at the MQTT address`,
+		"u:secret@x:1883": `unknown target "u:***@x:1883"`,
+		"mqtt://x/topic":  `--target: "mqtt://x/topic" has a path`,
+		"coap://::1":      "an IPv6 address stands in brackets",
 		"mqtt://x:y":      "is not an address",
 	} {
 		_, err := loadText(t, twoStories, Options{Target: target})

@@ -4,25 +4,27 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
-// phase is a named stretch of the timeline.
+// phase is a named part of the timeline.
 type phase struct {
 	name   string
 	open   bool
 	closed bool // by the story, rather than by the end of the run
 }
 
-// load is an act whose ramps are still in messages a second. They become multiples of the nominal
+// rateChange is an act whose ramps are still in messages a second. They become multiples of the nominal
 // rate when it is known which fleets connect.
-type load struct {
+type rateChange struct {
 	at    place
 	act   int
 	ramps []rawRamp
 }
 
-// rawRamp goes from one rate to another; from is absent when it is where the last one ended.
+// rawRamp goes from one rate to another; without from it begins where the last ramp ended.
 type rawRamp struct {
 	from *float64
 	to   float64
@@ -31,7 +33,7 @@ type rawRamp struct {
 	file []sim.Duration // quantiles of a following curve
 }
 
-// act puts an act on the timeline at the present moment and moves that moment by its hold.
+// act puts an act on the timeline at the current time and adds its hold to that time.
 func (c *compiler) act(a sim.Act) int {
 	a.Segment, a.At = c.segment, c.elapsed
 	a.Origin, a.Text = c.origin(), c.step.Text
@@ -45,10 +47,19 @@ func (c *compiler) act(a sim.Act) int {
 	return i
 }
 
-// positive refuses a duration of nothing.
+// recordable refuses a timeline that is longer than what a run records.
+func (c *compiler) recordable() error {
+	if total := c.plan.Duration(); c.step.Kind == When && total.D() > ledger.LongestRun {
+		return wrong("at most "+words.PrintDuration(ledger.LongestRun), "the timeline takes %s up to here, which is longer than a run records",
+			words.PrintDuration(total.D()))
+	}
+	return nil
+}
+
+// positive refuses a duration of 0s.
 func positive(d sim.Duration) error {
 	if d <= 0 {
-		return wrong("write 250ms, 5m or 1m30s", "the duration must be longer than nothing")
+		return surely(wrong("write 250ms, 5m or 1m30s", "the duration must be longer than 0s"))
 	}
 	return nil
 }
@@ -63,9 +74,9 @@ func (c *compiler) phase(name string) (*phase, error) {
 		names = append(names, p.name)
 	}
 	if len(names) == 0 {
-		return nil, wrong(fmt.Sprintf("write `When phase %q runs for 1m` before", name), "there is no phase %q", name)
+		return nil, nameless(name, fmt.Sprintf("write `When phase %q runs for 1m` before", name), "there is no phase %q", name)
 	}
-	return nil, wrong(known(name, "phase", names), "unknown phase %q", name)
+	return nil, nameless(name, known(name, "phase", names), "unknown phase %q", name)
 }
 
 // open opens a phase that is new.
@@ -75,7 +86,7 @@ func (c *compiler) open(name string) (*phase, error) {
 	}
 	for _, p := range c.phases {
 		if p.name == name {
-			return nil, wrong("a phase is one stretch; give the second one its own name", "the phase %q was there before", name)
+			return nil, wrong("give each phase its own name", "the story has two phases %q", name)
 		}
 	}
 	p := &phase{name: name, open: true}
@@ -86,11 +97,11 @@ func (c *compiler) open(name string) (*phase, error) {
 // finishTimeline turns rates into multiples and checks what only the whole timeline shows.
 func (c *compiler) finishTimeline() error {
 	var nominal float64
-	fastest := math.Inf(1) // the greatest factor at which every device reports each millisecond at most
+	fastest := math.Inf(1) // the largest factor at which no device reports more often than every millisecond
 	for _, f := range c.fleets {
 		if f.connected && f.publishes() {
 			nominal += f.nominal()
-			fastest = min(fastest, f.report.Every.D().Seconds()*1000)
+			fastest = min(fastest, f.fastest()*1000)
 		}
 	}
 	rate := nominal
@@ -111,7 +122,7 @@ func (c *compiler) finishTimeline() error {
 		c.plan.Acts[l.act].Load = ramps
 	}
 	if w := c.plan.WarmUp; w > 0 && w >= c.plan.Duration() {
-		return wrongAt(c.warmUpAt, fmt.Sprintf("the timeline takes %s", c.plan.Duration()), "the warm-up is as long as the run")
+		return wrongAt(c.warmUpAt, "the timeline takes "+words.PrintDuration(c.plan.Duration().D()), "the warm-up is as long as the run")
 	}
 	return nil
 }

@@ -117,7 +117,7 @@ func mustLoadText(t testing.TB, text string, o Options) *Suite {
 
 func play(t testing.TB, s *Suite, r Runner) []Outcome {
 	t.Helper()
-	out, err := s.Run(context.Background(), r, Progress{})
+	out, err := s.Run(context.Background(), r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,12 +136,12 @@ func verdicts(out []Outcome) string {
 // and godog is strict all the same.
 func TestTrap01UndefinedStepIsRefused(t *testing.T) {
 	_, err := loadText(t, strings.Replace(twoStories, "no message is duplicated", "no message is eaten", 1), Options{})
-	if err == nil || !strings.Contains(err.Error(), "x.feature:20: no step is like") {
+	if err == nil || !strings.Contains(err.Error(), "x.feature:20: there is no step like") {
 		t.Errorf("Load says %v", err)
 	}
 	s := mustLoadText(t, twoStories, Options{})
 	s.Stories[0].feature.text = strings.Replace(s.Stories[0].feature.text, "no message is duplicated", "no message is eaten", 1)
-	if _, err := s.Run(context.Background(), &fakeRunner{}, Progress{}); err == nil {
+	if _, err := s.Run(context.Background(), &fakeRunner{}); err == nil {
 		t.Error("godog passes an undefined step")
 	}
 }
@@ -221,7 +221,7 @@ func TestTrap07FailureDoesNotStopTheSuite(t *testing.T) {
 func TestTrap08GodogSeesTheFailure(t *testing.T) {
 	s := mustLoadText(t, twoStories, Options{Tags: "@first"})
 	r := &fakeRunner{verdict: func(*sim.Check) reports.Verdict { return reports.Failed }}
-	if _, err := s.Run(context.Background(), r, Progress{}); err != nil {
+	if _, err := s.Run(context.Background(), r); err != nil {
 		t.Errorf("godog and the verdict disagree: %v", err)
 	}
 	agreed := (&tour{stories: map[string]*Story{}, outcomes: map[*Story]*Outcome{}})
@@ -264,7 +264,7 @@ func TestTrap10CancelStops(t *testing.T) {
 			r.Verdict = reports.Aborted
 			return r, nil
 		}}
-	out, err := mustLoadText(t, twoStories, Options{}).Run(ctx, r, Progress{})
+	out, err := mustLoadText(t, twoStories, Options{}).Run(ctx, r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,9 +281,8 @@ func TestTrap10CancelStops(t *testing.T) {
 
 // Trap 11: a panic in a hook ends the process. Here it ends its story.
 func TestTrap11PanicsAreCaught(t *testing.T) {
-	for _, where := range []string{"start", "act", "result", "progress"} {
+	for _, where := range []string{"start", "act", "result"} {
 		r := &fakeRunner{}
-		var p Progress
 		boom := func() { panic("boom in " + where) }
 		switch where {
 		case "start":
@@ -292,10 +291,8 @@ func TestTrap11PanicsAreCaught(t *testing.T) {
 			r.act = func(*Story, int) error { boom(); return nil }
 		case "result":
 			r.result = func(context.Context, *reports.Result) (*reports.Result, error) { boom(); return nil, nil }
-		case "progress":
-			p.StoryStarted = func(*Story) { boom() }
 		}
-		out, err := mustLoadText(t, twoStories, Options{Tags: "@first"}).Run(context.Background(), r, p)
+		out, err := mustLoadText(t, twoStories, Options{Tags: "@first"}).Run(context.Background(), r)
 		if err != nil {
 			t.Errorf("%s: %v", where, err)
 		}
@@ -314,19 +311,18 @@ func TestTrap12EveryThenIsJudged(t *testing.T) {
 		}
 		return reports.Passed
 	}}
-	var seen []reports.Verdict
-	p := Progress{StepDone: func(s *Story, step int, v reports.Verdict, _ string) {
-		if s.Steps[step].Kind == Then {
-			seen = append(seen, v)
-		}
-	}}
-	out, err := mustLoadText(t, twoStories, Options{Tags: "@second"}).Run(context.Background(), r, p)
+	out, err := mustLoadText(t, twoStories, Options{Tags: "@second"}).Run(context.Background(), r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []reports.Verdict{reports.Failed, reports.Failed, reports.Passed}
-	if !slices.Equal(seen, append(want, want...)) {
-		t.Errorf("progress saw %q, want %q twice", seen, want)
+	var seen []reports.Verdict
+	for i, v := range out[0].Steps {
+		if out[0].Story.Steps[i].Kind == Then {
+			seen = append(seen, v)
+		}
+	}
+	if want := []reports.Verdict{reports.Failed, reports.Failed, reports.Passed}; !slices.Equal(seen, want) {
+		t.Errorf("the Thens are %q, want %q", seen, want)
 	}
 	if f := out[0].Findings(5); len(f) != 2 || f[0].Verdict != reports.Passed || f[1].Verdict != reports.Failed {
 		t.Errorf("the objectives have the findings %v", f)

@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"math"
 
 	"github.com/cucumber/godog"
 
 	"github.com/myriad-iot/myriad/reports"
+	"github.com/myriad-iot/myriad/sim"
 )
 
-// walk is the way through one story.
+// walk is the execution of one story.
 type walk struct {
 	*tour
 	story *Story
@@ -32,19 +33,21 @@ func (w *walk) begin(ctx context.Context, s *Story) error {
 	w.story = s
 	w.out = w.unreached(s)
 	w.outcomes[s] = w.out
-	if w.progress.StoryStarted != nil {
-		w.progress.StoryStarted(s)
-	}
 	if s.NotJudged != "" {
-		w.out.Result = emptyResult(s, reports.NotJudged, s.NotJudged)
-		for i := range w.out.Steps {
-			w.out.Steps[i] = reports.NotJudged
-		}
-		return godog.ErrSkip
+		return w.skip(s.NotJudged)
 	}
-	// Until the run says more, a panic in it is what it ended with.
-	w.out.Result.Reasons = []string{"it broke off"}
+	// The reason if the run panics; it is replaced when the run returns a result.
+	w.out.Result.Reasons = []string{"it ended unexpectedly"}
 	run, err := w.start(ctx)
+	var lacks *sim.Lacks
+	if errors.As(err, &lacks) {
+		return w.skip(lacks.Error())
+	}
+	var much *sim.TooMuch
+	if errors.As(err, &much) {
+		w.out.Result = emptyResult(w.story, reports.Invalid, much.Error())
+		return err
+	}
 	if err != nil {
 		w.out.Err = err
 		w.out.Result.Reasons = []string{err.Error()}
@@ -54,12 +57,21 @@ func (w *walk) begin(ctx context.Context, s *Story) error {
 	return nil
 }
 
+// skip ends a story that cannot be judged, with the reason; it does not run.
+func (w *walk) skip(why string) error {
+	w.out.Result = emptyResult(w.story, reports.NotJudged, why)
+	for i := range w.out.Steps {
+		w.out.Steps[i] = reports.NotJudged
+	}
+	return godog.ErrSkip
+}
+
 func (w *walk) start(ctx context.Context) (_ Run, err error) {
 	defer caught("while the story started", &err)
 	return w.runner.Start(ctx, w.story)
 }
 
-// do is the handler of every step: the sentence was compiled long ago.
+// do is the handler of every step. The step was compiled before the run, so do only executes it.
 func (w *walk) do(ctx context.Context) (err error) {
 	defer caught("in a step", &err)
 	if err := context.Cause(ctx); err != nil {
@@ -67,9 +79,6 @@ func (w *walk) do(ctx context.Context) (err error) {
 		return err
 	}
 	line := &w.story.Steps[w.step]
-	if w.progress.StepStarted != nil {
-		w.progress.StepStarted(w.story, w.step)
-	}
 	switch line.Kind {
 	case When:
 		if line.Act >= 0 {
@@ -79,18 +88,17 @@ func (w *walk) do(ctx context.Context) (err error) {
 			}
 		}
 	case Then:
-		// Soft: the finding is kept and nil returned, so that every Then is judged. The After hook
+		// A failed claim is kept and do returns nil, so that every Then is judged. The After hook then
 		// fails the story once.
 		w.result(ctx)
-		w.done(w.step, w.verdict(w.step))
+		w.out.Steps[w.step] = w.verdict(w.step)
 		return nil
 	}
 	if len(line.Guards)+len(line.Checks) > 0 {
-		w.out.Steps[w.step] = ""
-		w.report(w.step)
+		w.out.Steps[w.step] = "" // only the result judges it
 		return nil
 	}
-	w.done(w.step, reports.Passed)
+	w.out.Steps[w.step] = reports.Passed
 	return nil
 }
 
@@ -99,14 +107,14 @@ func (w *walk) act(ctx context.Context, i int) (err error) {
 	return w.run.Act(ctx, i)
 }
 
-// fail keeps the first thing that went wrong with the run itself.
+// fail keeps the first error of the run itself.
 func (w *walk) fail(err error) {
 	if w.out.Err == nil {
 		w.out.Err = err
 	}
 }
 
-// result asks the run for its result, once. What had to wait for it is judged now.
+// result asks the run for its result, once. Then it judges the steps that had to wait for the result.
 func (w *walk) result(ctx context.Context) {
 	if w.asked || w.run == nil {
 		return
@@ -125,7 +133,7 @@ func (w *walk) result(ctx context.Context) {
 	w.out.Result = r
 	for i, v := range w.out.Steps {
 		if line := &w.story.Steps[i]; v == "" && len(line.Guards)+len(line.Checks) > 0 {
-			w.done(i, w.verdict(i))
+			w.out.Steps[i] = w.verdict(i)
 		}
 	}
 }
@@ -135,19 +143,16 @@ func (w *walk) ask(ctx context.Context) (_ *reports.Result, err error) {
 	return w.run.Result(ctx)
 }
 
-// verdict is the worst finding of a step.
+// verdict is the worst verdict of a step's findings.
 func (w *walk) verdict(step int) reports.Verdict {
-	worst := []reports.Verdict{reports.Passed, reports.NotJudged, reports.Aborted, reports.Invalid, reports.Failed}
-	v := reports.Passed
+	list := []reports.Verdict{reports.Passed}
 	for _, f := range w.out.Findings(step) {
-		if slices.Index(worst, f.Verdict) > slices.Index(worst, v) {
-			v = f.Verdict
-		}
+		list = append(list, f.Verdict)
 	}
-	return v
+	return reports.Worst(list...)
 }
 
-// Findings returns the findings of a step. One that the result lacks is aborted.
+// Findings returns the findings of a step. A finding that the result does not contain is returned as aborted.
 func (o *Outcome) Findings(step int) []reports.Finding {
 	var out []reports.Finding
 	line, plan, all := &o.Story.Steps[step], &o.Story.Plan, o.Result.Findings
@@ -166,24 +171,13 @@ func (o *Outcome) Findings(step int) []reports.Finding {
 	return out
 }
 
-func (w *walk) done(step int, v reports.Verdict) {
-	w.out.Steps[step] = v
-	w.report(step)
-}
-
-func (w *walk) report(step int) {
-	if w.progress.StepDone != nil {
-		w.progress.StepDone(w.story, step, w.out.Steps[step], w.story.Steps[step].Text)
-	}
-}
-
-// end closes the story and returns all that it has to be blamed for.
+// end ends the story and returns everything that failed in it.
 func (w *walk) end(ctx context.Context, stepErr error) error {
 	if w.out == nil {
 		return nil
 	}
 	w.result(ctx)
-	// Thens that were skipped because a When failed have a finding all the same.
+	// Then steps that were skipped because a When failed have a finding too.
 	if w.asked {
 		for i, line := range w.story.Steps {
 			if line.Kind == Then && w.out.Steps[i] == reports.Aborted {
@@ -195,9 +189,6 @@ func (w *walk) end(ctx context.Context, stepErr error) error {
 		w.out.Result.Verdict = reports.Aborted
 		w.out.Result.Reasons = append(w.out.Result.Reasons, w.out.Err.Error())
 	}
-	if w.progress.StoryDone != nil {
-		w.progress.StoryDone(w.out)
-	}
 	v := w.out.Result.Verdict
 	if v == reports.Passed || v == reports.NotJudged || stepErr != nil {
 		return nil
@@ -206,10 +197,21 @@ func (w *walk) end(ctx context.Context, stepErr error) error {
 	for i, line := range w.story.Steps {
 		for _, f := range w.out.Findings(i) {
 			if f.Verdict != reports.Passed {
-				errs = append(errs, fmt.Errorf("%s: %s is %s: %g %s, limit %g %s",
-					f.Check.Origin, line.Text, f.Verdict, f.Value, f.Unit, f.Limit, f.Unit))
+				errs = append(errs, broken(&f, line.Text))
 			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// broken says what became of a sentence that did not pass, with figures where any were made.
+func broken(f *reports.Finding, text string) error {
+	said := fmt.Sprintf("%s: %s is %s", f.Check.Origin, text, f.Verdict)
+	switch {
+	case !f.Judged():
+		return errors.New(said)
+	case math.IsInf(f.Value, 1):
+		return fmt.Errorf("%s: never, limit %g %s", said, f.Limit, f.Unit)
+	}
+	return fmt.Errorf("%s: %g %s, limit %g %s", said, f.Value, f.Unit, f.Limit, f.Unit)
 }

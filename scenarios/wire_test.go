@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/fault"
 )
 
 // What sentences say of a fleet's sessions is in its binding.
@@ -36,6 +37,11 @@ func TestBindings(t *testing.T) {
 			with(coap, func(b *sim.Binding) {
 				b.Transport, b.Security = sim.TransportDTLS, sim.Security{Credential: sim.CredentialPSK}
 			})},
+		"no keep-alive (D2 row 9)": {`fleet "rooms" has a keep-alive of 0s`, with(mqtt, func(b *sim.Binding) { b.KeepAlive = sim.KeepAliveOff })},
+		"small packets (D2 row 6)": {`fleet "rooms" takes packets of at most 1,024 bytes`, with(mqtt, func(b *sim.Binding) { b.MQTT.MaxPacket = 1024 })},
+		"two liveness (D2 row 2)": {"fleet \"rooms\" pings when it has heard nothing for 20s\nAnd fleet \"rooms\" expects an answer within 5s", with(mqtt, func(b *sim.Binding) {
+			b.MQTT.Liveness = sim.Liveness{Heard: sim.Duration(20 * time.Second), Answer: sim.Duration(5 * time.Second)}
+		})},
 		"keep-alive": {`fleet "rooms" has a keep-alive of 20m`, with(mqtt, func(b *sim.Binding) { b.KeepAlive = sim.Duration(20 * time.Minute) })},
 		"client":     {`fleet "rooms" runs on the "paho" client`, with(mqtt, func(b *sim.Binding) { b.Client = sim.ClientPaho })},
 		"will, retained": {"devices of \"rooms\" leave the will \"gone\" on \"{id}/state\"\nAnd fleet \"rooms\" publishes retained messages",
@@ -48,9 +54,6 @@ func TestBindings(t *testing.T) {
 			})},
 		"observe": {"fleet \"rooms\" speaks CoAP\nAnd fleet \"rooms\" observes \"/a/b\"", with(coap, func(b *sim.Binding) {
 			b.CoAP.Observe = []string{"a/b"}
-		})},
-		"commands": {`fleet "rooms" takes commands on "{id}/do" and answers on "{id}/done"`, with(mqtt, func(b *sim.Binding) {
-			b.Commands = sim.Commands{Topic: "{id}/do", Reply: "{id}/done", QoS: 1}
 		})},
 	} {
 		s := plan(t, "Given a fleet \"rooms\" of 1,000 \"sensor\" devices\nAnd "+c.given+connects, Options{})
@@ -72,13 +75,13 @@ func TestCommandActs(t *testing.T) {
 		And the p99.9 command latency is below 2s
 		And the p99 observe latency is below 1s`, Options{})
 	acts := s.Plan.Acts
-	if a := acts[1]; a.Kind != sim.ActCommand || a.Command != "blink" || a.Hold != 0 || a.Select.Percent != 10 {
+	if a := acts[1]; a.Kind != sim.ActTask || !a.Commands() || a.Task.Args["name"] != "blink" || a.Hold != 0 || a.Select.Percent != 10 {
 		t.Errorf("the first command is %+v", a)
 	}
-	if a := acts[2]; a.Kind != sim.ActCommand || a.Curve != sim.CurveBursts || a.Over != a.Hold || a.Hold.D().Seconds() != 20 || !a.Select.All {
+	if a := acts[2]; !a.Commands() || a.Curve != sim.CurveBursts || a.Over != a.Hold || a.Hold.D().Seconds() != 20 || !a.Select.All {
 		t.Errorf("the second command is %+v", a)
 	}
-	if a := acts[3]; a.Kind != sim.ActRebind || a.Select.Percent != 5 {
+	if a := acts[3]; fault.Of(&a) == nil || a.Fault.Verb != "new-address" || a.Fault.Site != sim.SiteLink || a.Select.Percent != 5 {
 		t.Errorf("the rebinding is %+v", a)
 	}
 	if c := s.Plan.Checks[0]; c.Kind != sim.CheckAnswered || c.Bound != sim.AtLeast || c.Limit != 0.995 || c.Within.D().Seconds() != 5 {
@@ -103,10 +106,84 @@ func TestProfileWires(t *testing.T) {
 	for more, want := range map[string]string{
 		"And fleet \"rooms\" speaks MQTT 3.1.1 over TLS\n": "speaks MQTT 3.1.1, which has no topic aliases",
 		"And fleet \"rooms\" speaks CoAP over DTLS\n":      "speaks CoAP, which has no topic aliases",
-		"And fleet \"rooms\" speaks MQTT 5\n":              "nobody asks for them",
+		"And fleet \"rooms\" speaks MQTT 5\n":              "no server asks for the certificates",
 	} {
 		if _, err := loadText(t, text(more), o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: Load says %v, want %q", more, err, want)
+		}
+	}
+}
+
+// Commands over a protocol of their own have a binding of their own, with its own retry and endpoints; over the
+// protocol of the reports they would be the same connection.
+func TestCommandsOverALineOfTheirOwn(t *testing.T) {
+	s := plan(t, `Given a fleet "fields" of 1,000 "sensor" devices
+		And fleet "fields" speaks CoAP
+		And fleet "fields" takes commands over MQTT 5 on "{fleet}/{id}/do" and answers on "{fleet}/{id}/done"
+		And devices reconnect with backoff from 1s to 8s and 50% jitter
+		When fleet "fields" connects evenly over 10s
+		And command "blink" is sent to all devices of "fields"
+		And phase "after" runs for 10s
+		Then at least 99.5% of commands are answered within 5s`, Options{})
+	f := &s.Plan.Fleets[0]
+	if r := f.Lines(); len(r) != 2 || r[0] != sim.RoleData || r[1] != sim.RoleControl {
+		t.Fatalf("lines %q", r)
+	}
+	b := f.Binding(sim.RoleControl)
+	if b.Channel != sim.ChannelMQTT || b.Version != "5" || b.QoS != 1 || b.Retry.Max.D() != 8*time.Second || f.Data().Channel != sim.ChannelCoAP {
+		t.Errorf("reports by %+v, commands by %+v", f.Data(), b)
+	}
+	s = plan(t, `Given a fleet "fields" of 10 "sensor" devices
+		And fleet "fields" logs in as "{id}" with password "sesame"
+		And fleet "fields" connects with client id "site/{id}"
+		And fleet "fields" speaks CoAP
+		And fleet "fields" takes commands over MQTT 5 on "{fleet}/{id}/do" and answers on "{fleet}/{id}/done"
+		When fleet "fields" connects evenly over 10s
+		And phase "after" runs for 10s
+		Then no message is lost`, Options{})
+	by, data := s.Plan.Fleets[0].Binding(sim.RoleControl), s.Plan.Fleets[0].Data()
+	if by.Security.Username != "{id}" || by.Security.Password.Reveal() != "sesame" || by.MQTT.ClientID != "site/{id}" || data.Security != (sim.Security{}) || data.MQTT.ClientID != "" {
+		t.Errorf("who they are to the broker: %+v, to the CoAP server: %+v", by.Security, data.Security)
+	}
+	if bound := f.Bound(sim.RoleControl); len(bound.MQTT.Subscribe) != 1 || bound.MQTT.Subscribe[0].Filter != "{fleet}/{id}/do" {
+		t.Errorf("the line for commands subscribes to %+v", bound.MQTT.Subscribe)
+	}
+	if bound := f.Bound(sim.RoleData); len(bound.CoAP.Observe) != 0 {
+		t.Errorf("the line for reports observes %q", bound.CoAP.Observe)
+	}
+	if got, want := f.Speech(), "CoAP, CON, control by MQTT 5, QoS 1"; got != want {
+		t.Errorf("it speaks %q, want %q", got, want)
+	}
+	said := refused(t, `
+		Given a fleet "rooms" of 10 "sensor" devices
+		And fleet "rooms" takes commands over MQTT 5 on "{id}/do" and answers on "{id}/done"
+		When fleet "rooms" connects evenly over 10s
+		And phase "after" runs for 10s
+		Then no message is lost`)
+	if want := `the fleet "rooms" reports over MQTT, so its commands come by the same connection`; !strings.Contains(said, want) || !strings.Contains(said, "leave `over MQTT 5` out") {
+		t.Errorf("it says %q", said)
+	}
+}
+
+// A path segment of CoAP has at most 255 bytes, with the device's name in it: lint says so, or the run would be
+// invalid by our own fault.
+func TestD2_9_APathSegmentThatCoAPCannotSay(t *testing.T) {
+	story := func(topic string) string {
+		return "Feature: x\n  Scenario: x\n    Given a fleet \"rooms\" of 1,000 \"sensor\" devices\n    And fleet \"rooms\" speaks CoAP\n" +
+			"    And fleet \"rooms\" publishes to \"" + topic + "\" every 10s\n    When fleet \"rooms\" connects evenly over 10s\n" +
+			"    And phase \"steady\" runs for 1m\n    Then no message is lost\n"
+	}
+	for topic, fits := range map[string]bool{
+		strings.Repeat("x", 255):             true,
+		strings.Repeat("x", 256):             false,
+		"a/" + strings.Repeat("x", 256):      false,
+		strings.Repeat("x", 246) + "{id}":    true, // rooms-999 has 9
+		strings.Repeat("x", 247) + "{id}/b":  false,
+		strings.Repeat("x", 200) + "/{id}/b": true,
+	} {
+		_, err := loadText(t, story(topic), Options{})
+		if (err == nil) != fits || err != nil && !strings.Contains(err.Error(), ":5: a segment of the path") {
+			t.Errorf("%d bytes: %v", len(topic), err)
 		}
 	}
 }

@@ -7,18 +7,15 @@ type ActKind string
 const (
 	ActConnect    ActKind = "connect"     // Select, Curve+Over or Rate: power on and connect
 	ActOffline    ActKind = "offline"     // Select: disconnect properly; Over > 0: come back after it
-	ActPowerLoss  ActKind = "power-loss"  // Select: vanish without a disconnect
 	ActComeBack   ActKind = "come-back"   // Select, Curve, Over
-	ActRebind     ActKind = "rebind"      // Select: get a new source address, as behind a NAT that forgot
-	ActCommand    ActKind = "command"     // Select, Command, Curve+Over or Rate: tell devices to do something
+	ActTask       ActKind = "task"        // Select, Task, Curve+Over or Rate: devices do something, or are told to
 	ActLoad       ActKind = "load"        // Load: the publish rate follows these ramps
 	ActPhaseStart ActKind = "phase-start" // Phase
 	ActPhaseEnd   ActKind = "phase-end"   // Phase
 	ActPhaseRun   ActKind = "phase-run"   // Phase, Hold: opens it unless it is open, then closes it
 	ActSettle     ActKind = "settle"      // waits until all is connected and acknowledged, at most Hold
-	ActRestart    ActKind = "restart"     // Service: an orderly stop and start
-	ActKill       ActKind = "kill"        // Service, Over: dies at once, stays down for Over
-	ActFreeze     ActKind = "freeze"      // Service, Over: stops answering, keeps its sockets
+	ActWait       ActKind = "wait"        // Hold: nothing new happens
+	ActFault      ActKind = "fault"       // Fault; Select, where its site is the devices': something is broken
 )
 
 // Act is one thing that happens on the timeline. Steps follow one another: a step that names a
@@ -37,12 +34,15 @@ type Act struct {
 	Offsets []Duration `json:"offsets,omitempty"` // CurveFollowing: arrival quantiles within Over
 	Load    []Ramp     `json:"load,omitempty"`
 	Phase   string     `json:"phase,omitempty"`
-	Service string     `json:"service,omitempty"` // "broker" or "coap"
-	Command string     `json:"command,omitempty"` // its name, part of the payload
+	Fault   *Fault     `json:"fault,omitempty"`
+	Task    *Task      `json:"task,omitempty"`
 
 	Origin string `json:"origin"` // "features/storm.feature:17"
 	Text   string `json:"text"`
 }
+
+// Commands reports whether Myriad's operator sends a message to each device that a selects.
+func (a *Act) Commands() bool { return a.Kind == ActTask && a.Task != nil && a.Task.Sent }
 
 // Curve is the shape of a ramp.
 type Curve string

@@ -6,9 +6,11 @@ import (
 	"time"
 )
 
-// Message is one report on its way out. Payload is valid only during the call it is passed to.
+// Message is one message to send. Payload is valid only during the call that it is passed to.
 type Message struct {
-	Seq     uint32
+	Seq     uint32 // with Stream, it identifies the message in events
+	Stream  Stream
+	Answer  bool   // it answers a task: CoAP carries it by POST, whatever the method of reports
 	Topic   string // MQTT topic name, or CoAP Uri-Path without the leading slash
 	Payload []byte
 	QoS     byte // MQTT 0, 1 or 2; CoAP 0 is NON, 1 is CON
@@ -19,8 +21,8 @@ type Message struct {
 	// Released says that its PUBREC came on an earlier connection: only PUBREL is due (MQTT-4.3.3).
 	Released bool
 
-	// ID is set by Publish to the MQTT packet identifier that it used, 0 if none. Whoever sends the
-	// message again on a resumed session hands it back.
+	// ID is set by Publish to the MQTT packet identifier that it used, 0 if none. Whoever sends the message
+	// again on a resumed session passes the same ID.
 	ID uint16
 }
 
@@ -34,25 +36,28 @@ type Inbound struct {
 	Again    bool // MQTT: DUP was set
 }
 
-// EventKind is what a conversation has to tell.
+// EventKind says what happened to a conversation.
 type EventKind uint8
 
 // The events.
 const (
-	EventNone     EventKind = iota // the deadline passed or the wait was interrupted
-	EventAcked                     // message Seq was acknowledged; QoS 2: its PUBCOMP came
-	EventFailed                    // message Seq will not be: Outcome says why; the conversation goes on
-	EventDown                      // the conversation is over: Outcome says why
-	EventReceived                  // QoS 2: the PUBREC of message Seq came, and its PUBREL was sent
-	EventInbound                   // Inbound came for the device
+	EventNone      EventKind = iota // the deadline passed or the wait was interrupted
+	EventAcked                      // message Seq was acknowledged; QoS 2: its PUBCOMP came
+	EventFailed                     // message Seq will not be: Outcome says why; the conversation goes on
+	EventDown                       // the conversation is over: Outcome says why
+	EventReceived                   // QoS 2: the PUBREC of message Seq came, and its PUBREL was sent
+	EventInbound                    // Inbound came for the device
+	EventOversized                  // a packet came that is larger than the device takes, and was thrown away: Outcome
 )
 
-// Event is one thing that happened to a conversation. It is handed on by its address: a copy on the
-// stack of everyone between would be a good part of what a device's stack has room for.
+// Event is one thing that happened to a conversation. It is passed by pointer: a copy in each frame would take
+// a large part of a device's small stack.
 type Event struct {
 	Kind     EventKind
+	Stream   Stream
 	Seq      uint32
 	Outcome  Outcome
+	Nobody   bool      // EventAcked, and EventReceived: the broker said that nobody subscribes (MQTT 5, reason 0x10)
 	Attempts uint16    // transmissions of message Seq, where the channel repeats them itself
 	At       time.Time // when it had been read
 	Inbound  *Inbound  // EventInbound
@@ -76,8 +81,7 @@ type Conversation interface {
 	// valid until the next call.
 	Wait(deadline time.Time) *Event
 
-	// Close ends the conversation: properly (DISCONNECT) or, as a power loss, without a word.
-	// The peer of an abrupt close sees silence at the MQTT level, never a DISCONNECT.
+	// Close ends the conversation: with a DISCONNECT or, if abrupt, without one, as a power loss does.
 	Close(abrupt bool)
 }
 
@@ -85,12 +89,20 @@ type Conversation interface {
 // called from any goroutine, also after Close.
 type Interrupter interface{ Interrupt() }
 
-// Windowed conversations bound how many messages may be unanswered.
+// Windowed is a conversation that limits how many messages may be unanswered. Room is how many more it takes
+// now.
 type Windowed interface{ Room() int }
 
+// Parting is a conversation that knows how it ended: when something last came, the keep-alive by which the peer would
+// notice that nobody is there any more (0: it would not), and, once it was closed, whether the goodbye was handed to
+// the kernel. Only the device's goroutine may ask.
+type Parting interface {
+	Last() (heard time.Time, keepAlive time.Duration, parted bool)
+}
+
 // Rebinder is a conversation that survives a new source address, as DTLS with a Connection ID does.
-// Rebind moves it to source, or to a port of the kernel's choice if that is zero; it belongs to the
-// device's goroutine. Any outcome but OK leaves the next Wait to say EventDown.
+// Rebind moves it to source, or to a port of the kernel's choice if source is zero; only the device's goroutine
+// calls it. After any outcome but OK the next Wait returns EventDown.
 type Rebinder interface {
 	Rebind(source netip.AddrPort) Outcome
 }
@@ -102,12 +114,14 @@ type Facts struct {
 	Established    time.Time // CONNACK or pong read, subscriptions granted
 	Resumed        bool      // the handshake was an abbreviated one
 	SessionPresent bool
-	Reason         byte   // CONNACK code
-	Redirect       string // MQTT 5 Server Reference: where the server wants us to go, "host:port"
+	Reason         byte    // CONNACK code
+	Granted        Outcome // a remark if a subscription was granted with a lower QoS than was asked for: the lowest; else OK
+	Redirect       string  // MQTT 5 Server Reference: where the server wants us to go, "host:port"
 	Interrupter    Interrupter
 }
 
-// Handshaker is a net.Conn that tells how its handshake went; it is over when the conn was made.
+// Handshaker is a net.Conn that reports its TLS or DTLS handshake, which had ended when the Conn was made: when
+// it ended, and whether it was an abbreviated one.
 type Handshaker interface {
 	Handshake() (over time.Time, resumed bool)
 }
@@ -118,9 +132,11 @@ type Caller struct {
 	Ordinal  Ordinal
 	Key      uint64 // the device's stream key
 	Endpoint string // host:port
-	Attempt  int    // counts the device's calls, from 0; it keeps message ids and tokens of two calls apart
+	Attempt  int    // counts the device's calls, from 0, so that two calls use different message ids and tokens
 	Fleet    uint16
+	Copies   *Copies        // whose identity it shows: see Identity; nil: its own
 	Source   netip.AddrPort // to call from; zero leaves it to the kernel
+	T0       time.Time      // the run's origin; only callers under weather need it
 }
 
 // Dialer opens conversations for the devices of one binding. Dial blocks at most the binding's

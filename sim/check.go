@@ -5,13 +5,16 @@ type CheckKind string
 
 // The checks, each with the fields of Check that it uses beside Kind, Text and Origin.
 const (
-	CheckLatency    CheckKind = "latency"     // Metric, Quantile, Bound, Limit (seconds), Window
+	CheckLatency    CheckKind = "latency"     // Metric, Quantile, Bound, Limit (seconds), Window, Fleet, Answered
+	CheckRelative   CheckKind = "relative"    // Metric, Quantile, Bound, Limit (share of what it is in Phase), Window
 	CheckDelivered  CheckKind = "delivered"   // Bound, Limit (share), Within
-	CheckLost       CheckKind = "lost"        // Bound, Limit (messages, or share if Share), QoS
+	CheckLost       CheckKind = "lost"        // Bound, Limit (messages, or share if Share), QoS, Fleet
 	CheckDuplicates CheckKind = "duplicates"  // none
 	CheckOrder      CheckKind = "order"       // none
 	CheckConnected  CheckKind = "connected"   // Select, Within, Phase, Edge
-	CheckRate       CheckKind = "rate"        // Bound, Limit (connection attempts a second)
+	CheckRate       CheckKind = "rate"        // Bound, Limit (connection attempts a second; if Answered, connections), Fleet, Window
+	CheckAttempts   CheckKind = "attempts"    // Fleet, Bound, Limit (connection attempts a device, on average), Window
+	CheckPeak       CheckKind = "peak"        // Fleet, Bound, Limit (times the mean: connection attempts in the busiest second), Window
 	CheckReconnects CheckKind = "reconnects"  // Bound, Limit (times, worst device)
 	CheckRecovery   CheckKind = "recovery"    // Phase, Within
 	CheckErrors     CheckKind = "only-errors" // Errors
@@ -19,6 +22,21 @@ const (
 	CheckHandshakes CheckKind = "handshakes"  // Metric (OpHandshake or OpResumption), Bound, Limit (times), Window
 	CheckAnswered   CheckKind = "answered"    // Bound, Limit (share of the commands), Within
 	CheckSpread     CheckKind = "spread"      // Bound, Limit (share of an even part, worst broker)
+	CheckHeard      CheckKind = "heard"       // Select, Limit (share of it), Stream, Within, Phase, Edge: a first message came
+	CheckState      CheckKind = "state"       // Select, Journey, State, Bound, Limit (devices, at the end)
+	CheckAccount    CheckKind = "account"     // Column of the account of messages, Bound, Limit (messages)
+	CheckFailures   CheckKind = "failures"    // Fleet, Bound, Limit (times, or share if Share): operations that failed
+	CheckReaches    CheckKind = "reaches"     // From, Select: what one fleet sends reaches each device that subscribes to it
+	CheckShared     CheckKind = "shared"      // From, Select: what one fleet sends reaches exactly one member of each shared group
+	CheckReceives   CheckKind = "receives"    // Select, Column ("lost" or "duplicated"): what subscribing devices got
+	CheckLate       CheckKind = "late"        // From, Within: who subscribes late gets the last retained value of each topic
+	CheckWills      CheckKind = "wills"       // Select, Within: each will that is due comes once, in time, and none before
+	CheckNoWill     CheckKind = "no-will"     // Select: no will is published
+	CheckOneSession CheckKind = "one-session" // none: no device was taken over while it was connected, and none had two connections
+	CheckNotTaken   CheckKind = "not-taken"   // Select: no session of these devices was taken over
+	CheckAdmitted   CheckKind = "admitted"    // none: of each lost message the brokers say that they dropped it
+	CheckUsage      CheckKind = "usage"       // Service, Column ("cpu" or "memory"), Bound, Limit (processors, or bytes), Window: the most that it used
+	CheckFigure     CheckKind = "figure"      // Service, Figure, Bound, Limit, Window: the highest value that it told; with Exactly, the last
 	CheckSettled    CheckKind = "settled"     // a When: Act is its index in Plan.Acts
 )
 
@@ -99,11 +117,21 @@ type Check struct {
 	Window   Window       `json:"window,omitzero"`
 	Within   Duration     `json:"within,omitempty"`
 	Select   *Selection   `json:"select,omitempty"`
+	Journey  Journey      `json:"journey,omitempty"`
+	State    State        `json:"state,omitempty"` // of Journey
 	Phase    string       `json:"phase,omitempty"`
 	Edge     string       `json:"edge,omitempty"` // "starts" or "ends"
 	QoS      *byte        `json:"qos,omitempty"`  // nil is any
 	Errors   []ErrorLimit `json:"errors,omitempty"`
 	Act      int          `json:"act,omitempty"`
+	Column   string       `json:"column,omitempty"`   // its name in the account, as "dropped"
+	From     string       `json:"from,omitempty"`     // a fleet that sends
+	Stream   string       `json:"stream,omitempty"`   // its name, as [Fleet.Streams] has it
+	Fleet    string       `json:"fleet,omitempty"`    // empty is all
+	Service  string       `json:"service,omitempty"`  // of the target
+	Figure   string       `json:"figure,omitempty"`   // the name that the service has for it
+	Answered bool         `json:"answered,omitempty"` // the percentile is one of the answers alone
+	Lacks    string       `json:"lacks,omitempty"`    // why it cannot be judged on the plan's target; empty if it can
 }
 
 // ErrorLimit allows a class of errors, up to Share of all operations or up to Count.

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Deadline is a context that says when it is too late, and leaves it to who is given it to look at the
-// clock: its Done does not tell, and it has no timer. Connections know deadlines, and every device makes
-// one each time that it calls.
+// Deadline is a context with a deadline but without a timer: Done is not closed when the deadline has passed,
+// so whoever gets the context must read the deadline and check the clock. It is for connections, which take a
+// deadline anyway: every device makes one each time that it calls, and a timer for each would be too much.
 type Deadline struct {
 	context.Context
 	At time.Time
@@ -16,10 +16,11 @@ type Deadline struct {
 // Deadline implements context.Context.
 func (d Deadline) Deadline() (time.Time, bool) { return d.At, true }
 
-// AfterFunc is what [AfterFunc] and context.AfterFunc use: the parent's.
+// AfterFunc calls f when the parent is done. [AfterFunc] and context.AfterFunc use it.
 func (d Deadline) AfterFunc(f func()) (stop func() bool) { return AfterFunc(d.Context, f) }
 
-// AfterFunc is context.AfterFunc without its detour where ctx has that method itself, or is never done.
+// AfterFunc does what context.AfterFunc does, with fewer allocations if ctx has that method itself or is never
+// done.
 func AfterFunc(ctx context.Context, f func()) (stop func() bool) {
 	if a, ok := ctx.(interface {
 		AfterFunc(f func()) (stop func() bool)

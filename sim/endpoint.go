@@ -3,7 +3,6 @@ package sim
 import (
 	"math"
 	"slices"
-	"strings"
 )
 
 // Transport is what carries a channel.
@@ -11,7 +10,7 @@ type Transport string
 
 // The transports.
 const (
-	TransportPlain Transport = ""    // MQTT: TCP; CoAP: UDP
+	TransportPlain Transport = ""    // MQTT and HTTP: TCP; CoAP: UDP
 	TransportTLS   Transport = "tls" // over TCP
 	TransportWS    Transport = "ws"  // MQTT over WebSocket
 	TransportWSS   Transport = "wss" // MQTT over WebSocket over TLS
@@ -37,6 +36,8 @@ const (
 	SchemeCoAPS    Scheme = "coaps"
 	SchemeCoAPTCP  Scheme = "coap+tcp"
 	SchemeCoAPSTCP Scheme = "coaps+tcp"
+	SchemeHTTP     Scheme = "http"
+	SchemeHTTPS    Scheme = "https"
 )
 
 // form is one way to speak a channel.
@@ -47,8 +48,9 @@ type form struct {
 	port      string // that URIs may leave out
 }
 
-func forms() []form {
-	return []form{
+// forms is an array, which costs its callers no allocation.
+func forms() [10]form {
+	return [...]form{
 		{SchemeMQTT, ChannelMQTT, TransportPlain, "1883"},
 		{SchemeMQTTS, ChannelMQTT, TransportTLS, "8883"},
 		{SchemeWS, ChannelMQTT, TransportWS, "8083"},
@@ -57,6 +59,8 @@ func forms() []form {
 		{SchemeCoAPS, ChannelCoAP, TransportDTLS, "5684"},
 		{SchemeCoAPTCP, ChannelCoAP, TransportTCP, "5683"},
 		{SchemeCoAPSTCP, ChannelCoAP, TransportTLS, "5684"},
+		{SchemeHTTP, ChannelHTTP, TransportPlain, "80"},
+		{SchemeHTTPS, ChannelHTTP, TransportTLS, "443"},
 	}
 }
 
@@ -103,12 +107,24 @@ func (s Scheme) form() form {
 type Endpoints map[Scheme][]string
 
 const (
-	// From device oneByOne on, neighbours, who are due together when a fleet connects, share an endpoint:
-	// five of them, as many as a full worker has of devices that follow one another. A broker that wakes for
-	// each device alone spends a seventh more on it.
+	// From device oneByOne on, neighbours devices in a row share an endpoint, because they are due together when
+	// a fleet connects: five, as many as a full worker carries of devices in a row. A broker that wakes for each
+	// device separately needs a seventh more CPU.
 	oneByOne   = 1000
 	neighbours = 5
 )
+
+// ListenScheme is the MQTT scheme over which a probe subscribes: the plain one if there is such an endpoint,
+// because it needs the least CPU, else the first in the order of [Schemes]. Entry k of each scheme's list is
+// the same broker.
+func (e Endpoints) ListenScheme() Scheme {
+	for _, s := range Schemes() {
+		if s.Channel() == ChannelMQTT && len(e[s]) > 0 {
+			return s
+		}
+	}
+	return SchemeMQTT
+}
 
 // Of returns the endpoint of a scheme for a device, or "".
 func (e Endpoints) Of(s Scheme, o Ordinal) string {
@@ -119,8 +135,8 @@ func (e Endpoints) Of(s Scheme, o Ordinal) string {
 	return list[Spread(o, len(list))]
 }
 
-// Spread is the number, from 0, of a device's endpoint among n of them. Whoever speaks to devices or
-// listens for them asks here. n is above 0.
+// Spread is the number, from 0 to n-1, of a device's endpoint among n (above 0). Everything that sends to devices
+// or listens for them uses it too.
 func Spread(o Ordinal, n int) int {
 	if o >= oneByOne {
 		o /= neighbours
@@ -167,7 +183,7 @@ func (e Endpoints) Addresses() []string {
 	return list
 }
 
-// Add puts the endpoints of other behind those of e and returns the result; e may be nil.
+// Add returns the endpoints of e followed by those of other; e may be nil.
 func (e Endpoints) Add(other Endpoints) Endpoints {
 	sum := make(Endpoints, len(e)+len(other))
 	for _, from := range []Endpoints{e, other} {
@@ -176,25 +192,4 @@ func (e Endpoints) Add(other Endpoints) Endpoints {
 		}
 	}
 	return sum
-}
-
-// ParseEndpoint takes "scheme://host[:port][/path]" apart. The port may be left out; the host is not
-// looked at.
-func ParseEndpoint(uri string) (Scheme, string, bool) {
-	name, rest, ok := strings.Cut(uri, "://")
-	s := Scheme(name)
-	if !ok || s.Channel() == "" || rest == "" {
-		return "", "", false
-	}
-	host, path, slash := strings.Cut(rest, "/")
-	if host == "" || slash && s != SchemeWS && s != SchemeWSS {
-		return "", "", false
-	}
-	if i := strings.LastIndexByte(host, ':'); i < 0 || strings.HasSuffix(host, "]") {
-		host += ":" + s.Port()
-	}
-	if slash {
-		host += "/" + path
-	}
-	return s, host, true
 }

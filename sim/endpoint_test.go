@@ -20,14 +20,14 @@ func TestParseEndpoint(t *testing.T) {
 		{"coaps://[::1]:7", SchemeCoAPS, "[::1]:7", true},
 		{"coap+tcp://peer", SchemeCoAPTCP, "peer:5683", true},
 		{"coap://peer/path", "", "", false},
-		{"http://peer", "", "", false},
+		{"http://peer", "", "", false}, // nothing is reported over HTTP
 		{"peer:1883", "", "", false},
 		{"mqtt://", "", "", false},
 		{"ws:///mqtt", "", "", false},
 	} {
-		scheme, address, ok := ParseEndpoint(c.uri)
-		if scheme != c.scheme || address != c.address || ok != c.ok {
-			t.Errorf("%s: %q %q %v, want %q %q %v", c.uri, scheme, address, ok, c.scheme, c.address, c.ok)
+		scheme, address, err := ParseEndpoint(c.uri, "")
+		if scheme != c.scheme || address != c.address || (err == nil) != c.ok {
+			t.Errorf("%s: %q %q %v, want %q %q %v", c.uri, scheme, address, err, c.scheme, c.address, c.ok)
 		}
 	}
 }

@@ -16,13 +16,24 @@ type Fleet struct {
 	Count    int       `json:"count"`
 	Model    Model     `json:"model"`
 	Bindings []Binding `json:"bindings"`
-	Report   Reporting `json:"report"`
-	Origin   string    `json:"origin,omitempty"`
+	Skills   []Skill   `json:"skills,omitempty"` // at most MaxStreams streams: see Streams
+
+	Link *Conditions `json:"link,omitempty"` // of the devices to their endpoints, on every line; nil is clear
+	NAT  *NAT        `json:"nat,omitempty"`  // between those links and the endpoints; nil is none
+
+	Copies *Copies `json:"copies,omitempty"` // whose identities the devices show; nil: each has its own
+
+	Origin string `json:"origin,omitempty"`
 }
 
 // DeviceID is the identity of a device, "<fleet>-<ordinal>": its MQTT client identifier and the
-// {id} of topics and payloads.
-func (f *Fleet) DeviceID(o Ordinal) string { return f.Name + "-" + strconv.FormatUint(uint64(o), 10) }
+// {id} of topics and payloads. Of a copy it is "copy of <fleet>-<ordinal>": reports have to tell it from the device.
+func (f *Fleet) DeviceID(o Ordinal) string {
+	if f.Copies != nil {
+		return "copy of " + f.Copies.name(o)
+	}
+	return f.Name + "-" + strconv.FormatUint(uint64(o), 10)
+}
 
 // Data returns the binding that carries telemetry. It panics if there is none: the compiler gives
 // every fleet one.
@@ -35,48 +46,59 @@ func (f *Fleet) Data() *Binding {
 	panic(fmt.Sprintf("fleet %q has no data binding", f.Name))
 }
 
-// Topic is the MQTT topic name, or CoAP path, that the device reports to.
-func (f *Fleet) Topic(o Ordinal) string { return f.Expand(f.Report.Topic, o) }
-
 // Expand puts the device's names in the place of {id} and {fleet}.
 func (f *Fleet) Expand(text string, o Ordinal) string {
-	if !strings.Contains(text, "{") {
+	before, rest, found := strings.Cut(text, "{")
+	if !found {
 		return text
 	}
-	return strings.NewReplacer("{id}", f.DeviceID(o), "{fleet}", f.Name).Replace(text)
-}
-
-// Filter is the MQTT topic filter that covers the topics of all devices of the fleet.
-func (f *Fleet) Filter() string {
-	levels := strings.Split(strings.ReplaceAll(f.Report.Topic, "{fleet}", f.Name), "/")
-	for i, l := range levels {
-		if strings.Contains(l, "{") {
-			levels[i] = "+"
+	id := f.DeviceID(o)
+	var b strings.Builder // a strings.Replacer would take a kilobyte for each device
+	b.Grow(len(text) + len(id) - len("{id}"))
+	for ; found; before, rest, found = strings.Cut(rest, "{") {
+		b.WriteString(before)
+		if after, ok := strings.CutPrefix(rest, "id}"); ok {
+			b.WriteString(id)
+			rest = after
+		} else if after, ok := strings.CutPrefix(rest, "fleet}"); ok {
+			b.WriteString(f.Name)
+			rest = after
+		} else {
+			b.WriteByte('{')
 		}
 	}
-	return strings.Join(levels, "/")
+	b.WriteString(before)
+	return b.String()
 }
 
-// Rate is the nominal publish rate of the whole fleet in messages a second, 0 if it is silent.
+// Rate is the nominal rate of the messages that the whole fleet sends of its own accord, in messages a
+// second; 0 if it is silent.
 func (f *Fleet) Rate() float64 {
-	if f.Report.Every <= 0 {
-		return 0
+	rate := 0.0
+	for i := range f.Skills {
+		if every := f.Skills[i].Every; every > 0 {
+			rate += float64(f.Count) / every.D().Seconds()
+		}
 	}
-	return float64(f.Count) / f.Report.Every.D().Seconds()
+	return rate
 }
 
-// Reporting is when and where a device reports. Every 0 means it never does.
-type Reporting struct {
-	Topic  string   `json:"topic,omitempty"` // placeholders {id} and {fleet}
-	Every  Duration `json:"every,omitempty"`
-	Jitter float64  `json:"jitter,omitempty"` // 0..1: each due instant moves by up to +-Jitter/2*Every
+// Datagrams reports whether the binding's messages travel by UDP, with DTLS or without.
+func (b *Binding) Datagrams() bool {
+	return b.Channel == ChannelCoAP && (b.Transport == TransportPlain || b.Transport == TransportDTLS)
 }
 
 // Role is what a binding is for.
 type Role string
 
-// RoleData carries telemetry. The other roles of the design arrive with the acts that need them.
-const RoleData Role = "data"
+// The roles. Each may have a channel, an endpoint, a credential and a retry policy of its own.
+const (
+	RoleData    Role = "data"    // telemetry
+	RoleControl Role = "control" // commands and configuration
+	RoleEnrol   Role = "enrol"   // identity
+	RoleUpdate  Role = "update"  // firmware
+	RoleAttest  Role = "attest"  // evidence
+)
 
 // Channel is a protocol's mechanics.
 type Channel string
@@ -85,7 +107,11 @@ type Channel string
 const (
 	ChannelMQTT Channel = "mqtt"
 	ChannelCoAP Channel = "coap"
+	ChannelHTTP Channel = "http" // only for lines that fetch
 )
+
+// Converses reports whether c has conversations, which reports and commands travel by.
+func (c Channel) Converses() bool { return c == ChannelMQTT || c == ChannelCoAP }
 
 // Binding ties a role to a channel and says how it is used there. Zero values mean the defaults
 // given with each field. In text fields {id} and {fleet} stand for the names.
@@ -98,15 +124,16 @@ type Binding struct {
 	Client    Client    `json:"client,omitempty"`    // whose session machinery; default Myriad's own
 	QoS       byte      `json:"qos"`                 // MQTT 0, 1 or 2; CoAP: 0 is NON, 1 is CON
 
-	KeepAlive      Duration `json:"keep_alive,omitempty"`      // MQTT, and CoAP over TCP; default 60s
+	KeepAlive      Duration `json:"keep_alive,omitempty"`      // MQTT, and CoAP over TCP; default 60s, KeepAliveOff is none
 	Session        Duration `json:"session,omitempty"`         // MQTT: kept that long after a disconnect; 0 is a clean session
 	ConnectTimeout Duration `json:"connect_timeout,omitempty"` // default 10s, until CONNACK or the CoAP pong
 	Inflight       int      `json:"inflight,omitempty"`        // MQTT: unacknowledged publishes at a time; default 20
 	Retry          Retry    `json:"retry"`
+	Keep           bool     `json:"keep,omitempty"`    // a line that fetches stays open between two errands; default: each has its own
+	Silence        Duration `json:"silence,omitempty"` // HTTP: the longest that the peer may say nothing during a request; default 60s
 	Security       Security `json:"security,omitzero"`
 	MQTT           MQTT     `json:"mqtt,omitzero"`
 	CoAP           CoAP     `json:"coap,omitzero"`
-	Commands       Commands `json:"commands,omitzero"`
 }
 
 // Scheme is that of the endpoints which the binding dials.
@@ -133,7 +160,7 @@ type Security struct {
 	Resume     bool       `json:"resume,omitempty"`      // sessions are resumed, where the peer agrees
 	CID        bool       `json:"cid,omitempty"`         // DTLS: Connection ID (RFC 9146), where the peer agrees
 	Username   string     `json:"username,omitempty"`    // MQTT
-	Password   string     `json:"password,omitempty"`    // MQTT
+	Password   Secret     `json:"password,omitzero"`     // MQTT; with {id} and {fleet} too
 }
 
 // Credential is what a device shows beside a user name.
@@ -151,7 +178,12 @@ type MQTT struct {
 	Retain       bool           `json:"retain,omitempty"`        // reports are retained
 	Will         *Will          `json:"will,omitempty"`          // nil: none
 	Subscribe    []Subscription `json:"subscribe,omitempty"`     // what the device listens to, beside its commands
+	ClientID     string         `json:"client_id,omitempty"`     // with {id}, {fleet} and {run}; default {id}
 	TopicAliases int            `json:"topic_aliases,omitempty"` // version 5: used up to so many, and to the server's maximum
+	Liveness     Liveness       `json:"liveness,omitzero"`       // how it notices that the peer is gone without a word
+	Lifetime     Duration       `json:"lifetime,omitempty"`      // of a token or lease that begins with each connection: the device disconnects and connects again when it is over; 0: none
+	Early        float64        `json:"early,omitempty"`         // 0..1: a connection ends earlier by up to that share of Lifetime
+	MaxPacket    int            `json:"max_packet,omitempty"`    // bytes of a packet that the device takes; default 65,536. Version 5 announces it, 3.1.1 throws away what is larger
 }
 
 // Will is the message that the broker publishes when a device goes without a goodbye.
@@ -167,14 +199,6 @@ type Will struct {
 type Subscription struct {
 	Filter string `json:"filter"`
 	QoS    byte   `json:"qos,omitempty"`
-}
-
-// Commands say where a device is told what to do, and where it answers. The zero value is a device
-// that takes none.
-type Commands struct {
-	Topic string `json:"topic,omitempty"` // MQTT topic filter; CoAP path that the device observes
-	Reply string `json:"reply,omitempty"` // MQTT topic name; CoAP path
-	QoS   byte   `json:"qos,omitempty"`   // of both directions
 }
 
 // CoAP holds the transmission parameters of RFC 7252 section 4.8. Zero values mean its defaults:

@@ -7,6 +7,7 @@ type Model struct {
 	Encoding Encoding `json:"encoding"`
 	Template string   `json:"template,omitempty"` // EncodingTemplate only
 	Buffer   Buffer   `json:"buffer"`
+	Size     int      `json:"size,omitempty"` // bytes that a payload is filled up to; 0: as long as it comes
 }
 
 // Encoding is how a reading becomes a payload.
@@ -26,6 +27,7 @@ const (
 type Buffer struct {
 	Capacity int  `json:"capacity"`              // messages; 0 keeps none
 	Newest   bool `json:"drop_newest,omitempty"` // drop the newest instead of the oldest
+	Durable  bool `json:"durable,omitempty"`     // it is in flash: a loss of power loses none of it
 }
 
 // Law is the family of a signal.

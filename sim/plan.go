@@ -10,8 +10,8 @@ import (
 // PlanSchema is the version of the Plan's JSON form.
 const PlanSchema = 1
 
-// Plan is a story compiled, whole, before anything starts. It is pure data: two equal plans make
-// the same fleet do the same things at the same instants.
+// Plan is a compiled story, complete before anything starts. It is pure data: with two equal plans the same
+// devices do the same things at the same instants.
 type Plan struct {
 	Schema    int        `json:"schema"`
 	Story     Story      `json:"story"`
@@ -23,6 +23,7 @@ type Plan struct {
 	Guards    []Check    `json:"guards,omitempty"` // "throughout the run ..."
 	Checks    []Check    `json:"checks,omitempty"`
 	StopEarly *StopEarly `json:"stop_early,omitempty"`
+	Paced     *Paced     `json:"paced,omitempty"` // nil: it is as its story says
 }
 
 // Story says where a plan came from.
@@ -32,10 +33,11 @@ type Story struct {
 	URI     string   `json:"uri"`
 	Line    int      `json:"line"`
 	Tags    []string `json:"tags,omitempty"`
+	Givens  []string `json:"givens,omitempty"` // what it declares, in its words; a table follows its sentence, a row a line
 }
 
-// StopEarly ends a run when Share of the publishes fail for For: a run that only repeats its
-// failure costs time and teaches nothing.
+// StopEarly ends a run when at least Share of the publishes have failed for the time For: going on would cost
+// time and show nothing new.
 type StopEarly struct {
 	Share  float64  `json:"share"` // 0..1
 	For    Duration `json:"for"`
@@ -57,7 +59,7 @@ func (p *Plan) Hash() string {
 // placeless is p without file names and lines.
 func (p *Plan) placeless() *Plan {
 	c := *p
-	c.Story.URI, c.Story.Line, c.Target.Origin = "", 0, ""
+	c.Story.URI, c.Story.Line, c.Story.Givens, c.Target.Origin = "", 0, nil, ""
 	c.Fleets, c.Acts = slices.Clone(p.Fleets), slices.Clone(p.Acts)
 	c.Guards, c.Checks = slices.Clone(p.Guards), slices.Clone(p.Checks)
 	for i := range c.Fleets {
@@ -120,6 +122,7 @@ const (
 	TargetEmbedded  TargetKind = "embedded"  // Myriad's own broker and CoAP server
 	TargetContainer TargetKind = "container" // started and removed by Myriad
 	TargetExternal  TargetKind = "external"  // yours; only dialled
+	TargetVirtual   TargetKind = "virtual"   // Myriad's own broker in virtual time, see sim/virtual
 )
 
 // TargetSpec names the system under test. Endpoints are filled for external targets and for
@@ -128,7 +131,29 @@ type TargetSpec struct {
 	Kind      TargetKind `json:"kind"`
 	Name      string     `json:"name,omitempty"`    // container: "mosquitto"
 	Version   string     `json:"version,omitempty"` // container: image tag, empty for the pinned one
+	Nodes     int        `json:"nodes,omitempty"`   // container: its first service is a cluster of so many behind a balancer; 0: one alone
 	Endpoints Endpoints  `json:"endpoints,omitempty"`
 	Embedded  []Channel  `json:"embedded,omitempty"` // channels that Myriad's own services serve beside it
+	Login     Login      `json:"login,omitzero"`     // who Myriad itself is to the brokers: health check, probe and operator
+	Settings  []Setting  `json:"settings,omitempty"` // container: of its first service, at most one of a name
+	Limits    []Limit    `json:"limits,omitempty"`   // container: at most one of a service
 	Origin    string     `json:"origin,omitempty"`
+}
+
+// Setting is a line of a service's own configuration.
+type Setting struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Limit is what a service may use of this machine at most; 0 is as much as there is.
+type Limit struct {
+	Service string  `json:"service"`
+	CPU     float64 `json:"cpu,omitempty"`    // processors: 0.5 is half of one
+	Memory  int64   `json:"memory,omitempty"` // bytes; there is no swap beside it
+}
+
+// Connects reports whether any act of the plan connects devices of a fleet.
+func (p *Plan) Connects(fleet string) bool {
+	return slices.ContainsFunc(p.Acts, func(a Act) bool { return a.Kind == ActConnect && a.Select.Fleet == fleet })
 }

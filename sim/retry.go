@@ -9,7 +9,7 @@ import (
 
 // Retry is a reconnect policy as data. The delay before attempt n (from 1, counted since the last
 // stable connection) is min(Max, Base*Factor^(n-1)), spread by Jitter; or List, its last entry
-// repeated. A policy that names no delay at all (Base, List, Extra, Immediate) has those of [DefaultRetry].
+// repeated. A policy that names no delay at all (Base, List, Extra, Immediate) is [DefaultRetry].
 type Retry struct {
 	Name       string     `json:"name,omitempty"`
 	Immediate  bool       `json:"immediate,omitempty"` // attempt 1 after an established session comes at once
@@ -20,22 +20,46 @@ type Retry struct {
 	Extra      Duration   `json:"extra,omitempty"`  // plus a draw from [0, Extra]
 	List       []Duration `json:"list,omitempty"`
 	MaxAttempt int        `json:"max_attempts,omitempty"` // then it gives up; 0 is never
-	Stable     Duration   `json:"stable,omitempty"`       // a connection this old resets the count; 0 at once
+	Stable     Duration   `json:"stable,omitempty"`       // a connection this old resets the count; 0: every connection does
 	Zombie     bool       `json:"zombie,omitempty"`       // never notices, never retries
 }
 
 // DefaultRetry returns the policy of devices that declare none: full jitter, 1 s doubling to 60 s.
 func DefaultRetry() Retry {
-	return Retry{Name: "full-jitter", Base: Duration(time.Second), Max: Duration(time.Minute), Factor: 2, Jitter: 1}
+	r := Retry{Name: "full-jitter", Base: Duration(time.Second), Max: Duration(time.Minute), Factor: 2, Jitter: 1}
+	r.Stable = StableAfter(r.Max)
+	return r
+}
+
+// maxStable is what aws-c-mqtt takes (min_connected_time_to_reset_reconnect_delay_ms).
+const maxStable = 30 * time.Second
+
+// StableAfter is the Stable of a policy that does not say it: as long as its longest wait, at most 30 s. If it
+// were 0, a server that accepts a connection and closes it would be called again after the first wait for ever.
+// If it is the longest wait, no answer of a server makes a device call more often than with that wait alone,
+// but for the few first waits. More than 30 s helps no server, and after an outage a device would wait too long.
+func StableAfter(longest Duration) Duration { return min(longest, Duration(maxStable)) }
+
+// IsStable reports whether a connection that lasted so long makes the policy start again from its first wait.
+func (r Retry) IsStable(lasted time.Duration) bool { return lasted >= r.orDefault().Stable.D() }
+
+// orDefault is r, or [DefaultRetry] if r names no delay.
+func (r Retry) orDefault() Retry {
+	if r.Base != 0 || len(r.List) > 0 || r.Extra != 0 || r.Immediate {
+		return r
+	}
+	d := DefaultRetry()
+	r.Base, r.Max, r.Factor, r.Jitter = d.Base, d.Max, d.Factor, d.Jitter
+	if r.Stable == 0 {
+		r.Stable = d.Stable
+	}
+	return r
 }
 
 // Delay returns the wait before attempt n (from 1) and false when the policy has given up. draw
 // returns a number in [0, 1); established says that a session had been established before the loss.
 func (r Retry) Delay(n int, established bool, draw func() float64) (time.Duration, bool) {
-	if r.Base == 0 && len(r.List) == 0 && r.Extra == 0 && !r.Immediate {
-		d := DefaultRetry()
-		r.Base, r.Max, r.Factor, r.Jitter = d.Base, d.Max, d.Factor, d.Jitter
-	}
+	r = r.orDefault()
 	if r.Zombie || r.MaxAttempt > 0 && n > r.MaxAttempt {
 		return 0, false
 	}
@@ -89,8 +113,9 @@ func retrySpecimens() []Retry {
 	s := func(f float64) Duration { return Duration(f * float64(time.Second)) }
 	return []Retry{
 		DefaultRetry(),
-		// eclipse/paho.mqtt.golang backoff.go: 1 s doubling to 10 min, no jitter, first retry at once.
-		{Name: "paho-go-default", Immediate: true, Base: s(1), Max: s(600), Factor: 2},
+		// eclipse/paho.mqtt.golang backoff.go: 1 s doubling to 10 min, no jitter, first retry at once; it starts
+		// again when two losses are apart by more than the wait between them and twice the 3 s of client.go.
+		{Name: "paho-go-default", Immediate: true, Base: s(1), Max: s(600), Factor: 2, Stable: s(6)},
 		// emqx#2851, nats-tcl#33, PicoMQTT#74.
 		{Name: "fixed-20s", Base: s(20), Factor: 1},
 		{Name: "fixed-10s", Base: s(10), Factor: 1},

@@ -100,3 +100,25 @@ func TestRetryDefaultsAndEdges(t *testing.T) {
 		t.Errorf("a factor below 1 shrinks the delay to %v", d)
 	}
 }
+
+// Only a connection that lasted long enough makes a policy start again: as the story says it, as the library
+// does it, or by default as long as the longest wait and at most 30 s.
+func TestD2_3_StableTime(t *testing.T) {
+	paho, _ := RetrySpecimen("paho-go-default")
+	fixed, _ := RetrySpecimen("fixed-5s")
+	for _, test := range []struct {
+		name  string
+		retry Retry
+		want  time.Duration
+	}{
+		{"no policy", Retry{}, 30 * time.Second},
+		{"the default", DefaultRetry(), 30 * time.Second},
+		{"paho.mqtt.golang", paho, 6 * time.Second},
+		{"a library that starts again at once", fixed, 0},
+		{"a short backoff", Retry{Base: 1, Stable: StableAfter(Duration(2 * time.Second))}, 2 * time.Second},
+	} {
+		if !test.retry.IsStable(test.want) || test.want > 0 && test.retry.IsStable(test.want-1) {
+			t.Errorf("%s: does not start again after exactly %v", test.name, test.want)
+		}
+	}
+}

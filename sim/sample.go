@@ -21,6 +21,7 @@ const (
 	OpPubcomp    // QoS 2: from PUBREL written to PUBCOMP read
 	OpHandshake  // a full TLS or DTLS handshake
 	OpResumption // an abbreviated one
+	OpConnecting // a journey: from its cause until the device is connected, with all calls and waits
 	NumOps
 )
 
@@ -29,6 +30,7 @@ func opNames() [NumOps]string {
 		OpConnect: "connect", OpPublish: "publish", OpEndToEnd: "end-to-end", OpStorage: "storage",
 		OpCommand: "command", OpObserve: "observe", OpDelivery: "delivery",
 		OpPubrec: "pubrec", OpPubcomp: "pubcomp", OpHandshake: "handshake", OpResumption: "resumption",
+		OpConnecting: "connecting",
 	}
 }
 
@@ -70,27 +72,39 @@ type Sample struct {
 	Fleet    uint16
 	Endpoint uint16 // number of the endpoint that it was done at (see Endpoints.Number), 0 if it has none
 	Device   Ordinal
-	Due      Instant // when it ought to have happened
+	Due      Instant // when it was intended
 	Ready    Instant // when the device could do it: connected and with room in its window
 	Sent     Instant // when its write to the kernel began
 	Done     Instant // when the answer had been read
 	Outcome  Outcome
 	Attempts uint16 // transmissions; 1 when it went through at once
+	Ending   Ending
 
 	// Unanswered says that nobody answers such an operation (QoS 0, NON): it has a lag, and no
 	// response time.
 	Unanswered bool
 }
 
-// Counter is a thing that is counted the moment it happens.
+// Ending says of an act without an answer what that means for all that was due.
+type Ending uint8
+
+// The endings.
+const (
+	Ended  Ending = iota // with this outcome: but for OK it never gets an answer, so it is slower than any limit
+	Tried                // one attempt failed, and the act goes on
+	Missed               // it never gets an answer; its attempts were recorded as they failed
+	CutOff               // the story ended it, by power or connection, before anybody knew: neither in time nor late
+)
+
+// Counter is something that is counted at the instant at which it happens.
 type Counter uint8
 
 // The counters.
 const (
-	CountDue     Counter = iota // a message's instant came
+	CountDue     Counter = iota // a message came due
 	CountSent                   // a message was first handed to the kernel
 	CountResent                 // a message was handed to the kernel again
-	CountDropped                // a message fell out of a full buffer
+	CountDropped                // a message was dropped from a full buffer
 	CountAttempt                // a connection was attempted
 	CountRebind                 // a device got a new source address
 	NumCounters
@@ -101,7 +115,7 @@ const (
 type Recorder interface {
 	Record(s *Sample)
 	Count(c Counter, fleet, endpoint uint16, at Instant)
-	Link(fleet, endpoint uint16, o Ordinal, up bool, at Instant) // a device's session came up or went down
+	Link(fleet, endpoint uint16, o Ordinal, up bool, at Instant) // a device's connection was established or lost
 }
 
 // Sighting is a message seen at the far end.

@@ -13,32 +13,42 @@ const StampSize = 4 + 32
 
 const stampMark = "MYR1"
 
-// Stamp identifies one message wherever it turns up. In a payload it is 36 characters of ASCII
+// Stamp identifies one message wherever it is seen. In a payload it is 36 characters of ASCII
 // that every encoding carries as text unchanged: the mark "MYR1" and 24 bytes in unpadded
-// base64url: run (4), fleet (2), device (4), seq (4), due in microseconds since T0 (6), CRC-32
-// (IEEE) of the twenty before it (4), all big-endian.
+// base64url: run (4), stream (4 bits) and fleet (12 bits), device (4), seq (4), due in microseconds
+// since T0 (6), CRC-32 (IEEE) of the twenty before it (4), all big-endian.
 type Stamp struct {
-	Run    uint32 // keeps runs apart that share a broker
-	Fleet  uint16
+	Run    uint32 // differs between runs, which may share a broker
+	Stream Stream // below MaxStreams
+	Fleet  uint16 // below MaxFleets
 	Device Ordinal
-	Seq    uint32 // dense from 0 per device
+	Seq    uint32 // from 0 in the device's stream, none left out
 	Due    Instant
 }
 
-// CommandBit in a stamp's Fleet marks a command to one of that fleet's devices, and the device's
-// answer, which repeats the command's stamp. Seq counts the commands of the plan then, from 0.
-const CommandBit uint16 = 1 << 15
+// The two numbers that share the sixteen bits of a stamp's third field.
+const (
+	streamBits = 4
+	fleetBits  = 12
+	_          = uint(streamBits+fleetBits-16) + uint(16-streamBits-fleetBits) // neither may be negative
+)
 
 // MaxFleets is the number of fleets that a plan may have: a stamp, and the recorder's cells, have no
 // room for more.
-const MaxFleets = 1 << 14
+const MaxFleets = 1 << fleetBits
+
+// Origin is the stream and the fleet in the sixteen bits that stamps and journals have for them.
+func (s Stamp) Origin() uint16 { return uint16(s.Stream)<<fleetBits | s.Fleet&(MaxFleets-1) }
+
+// ParseOrigin is the inverse of [Stamp.Origin].
+func ParseOrigin(v uint16) (Stream, uint16) { return Stream(v >> fleetBits), v & (MaxFleets - 1) }
 
 // Append appends the stamp's text to dst. Due is rounded down to microseconds; it must lie within
 // [0, 8.9 years).
 func (s Stamp) Append(dst []byte) []byte {
 	var b [24]byte
 	binary.BigEndian.PutUint32(b[0:], s.Run)
-	binary.BigEndian.PutUint16(b[4:], s.Fleet)
+	binary.BigEndian.PutUint16(b[4:], s.Origin())
 	binary.BigEndian.PutUint32(b[6:], uint32(s.Device))
 	binary.BigEndian.PutUint32(b[10:], s.Seq)
 	due := uint64(s.Due / time.Microsecond)
@@ -74,10 +84,12 @@ func FindStamp(payload []byte) (Stamp, bool) {
 		if checksum(b[:20]) != binary.BigEndian.Uint32(b[20:]) {
 			continue
 		}
+		stream, fleet := ParseOrigin(binary.BigEndian.Uint16(b[4:]))
 		due := uint64(binary.BigEndian.Uint16(b[14:]))<<32 | uint64(binary.BigEndian.Uint32(b[16:]))
 		return Stamp{
 			Run:    binary.BigEndian.Uint32(b[0:]),
-			Fleet:  binary.BigEndian.Uint16(b[4:]),
+			Stream: stream,
+			Fleet:  fleet,
 			Device: Ordinal(binary.BigEndian.Uint32(b[6:])),
 			Seq:    binary.BigEndian.Uint32(b[10:]),
 			Due:    Instant(due) * time.Microsecond,

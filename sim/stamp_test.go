@@ -13,8 +13,8 @@ func stamps() []Stamp {
 	return []Stamp{
 		{},
 		{Run: 1, Fleet: 2, Device: 3, Seq: 4, Due: 5 * time.Microsecond},
-		{Run: 1<<32 - 1, Fleet: 1<<16 - 1, Device: 1<<32 - 1, Seq: 1<<32 - 1, Due: (1<<48 - 1) * time.Microsecond},
-		{Run: 0xdeadbeef, Fleet: 7, Device: 99999, Seq: 12345, Due: 90 * time.Minute},
+		{Run: 1<<32 - 1, Stream: MaxStreams - 1, Fleet: MaxFleets - 1, Device: 1<<32 - 1, Seq: 1<<32 - 1, Due: (1<<48 - 1) * time.Microsecond},
+		{Run: 0xdeadbeef, Stream: 1, Fleet: 7, Device: 99999, Seq: 12345, Due: 90 * time.Minute},
 	}
 }
 

@@ -32,7 +32,7 @@ func TestOutcomeNames(t *testing.T) {
 			t.Errorf("%q read back: %v, %t", o, back, ok)
 		}
 	}
-	if n := OutcomeNames(); len(n) != int(outcomeEnd)-1 || n[0] != DNSFailure.String() {
+	if n := OutcomeNames(); len(n) != int(outcomeEnd)-1-int(LocalDescriptors-RemarkQoS0) || n[0] != DNSFailure.String() {
 		t.Errorf("OutcomeNames: %q", n)
 	}
 	if outcomeEnd.Local() || outcomeEnd.Class() == "" {
@@ -127,12 +127,12 @@ func TestEndpointsSpreadDevices(t *testing.T) {
 }
 
 func TestFleetWords(t *testing.T) {
-	f := Fleet{Name: "rooms", Count: 50, Report: Reporting{Topic: "a/{fleet}/{id}/t-{id}/x", Every: Duration(10 * time.Second)},
+	f := Fleet{Name: "rooms", Count: 50, Skills: []Skill{{Name: SkillReport, Topic: "a/{fleet}/{id}/t-{id}/x", Every: Duration(10 * time.Second)}},
 		Bindings: []Binding{{Role: RoleData, QoS: 1}}}
-	if got := f.Topic(7); got != "a/rooms/rooms-7/t-rooms-7/x" {
+	if got := f.Expand(f.Skills[0].Topic, 7); got != "a/rooms/rooms-7/t-rooms-7/x" {
 		t.Errorf("topic %q", got)
 	}
-	if got := f.Filter(); got != "a/rooms/+/+/x" {
+	if got := f.Streams()[0].Filter(f.Name); got != "a/rooms/+/+/x" {
 		t.Errorf("filter %q", got)
 	}
 	if f.Rate() != 5 || (&Fleet{Count: 5}).Rate() != 0 || f.Data().QoS != 1 {
@@ -148,5 +148,34 @@ func TestZeroPlanRoundTrip(t *testing.T) {
 	}
 	if err := json.Unmarshal(b, &q); err != nil || !reflect.DeepEqual(p, q) {
 		t.Errorf("%s: %v", b, err)
+	}
+}
+
+func TestD2_2_ByWhoseWord(t *testing.T) {
+	s := Duration(time.Second)
+	for want, b := range map[string]Binding{
+		"they ping after 60s without sending": {Channel: ChannelMQTT},
+		"they ping after 10s without sending, and after 20s without hearing, and expect an answer within 5s": {Channel: ChannelMQTT, KeepAlive: 10 * s,
+			MQTT: MQTT{Liveness: Liveness{Heard: 20 * s, Answer: 5 * s}}},
+		"they do not ping": {Channel: ChannelMQTT, KeepAlive: KeepAliveOff},
+		"they notice a dead connection as the paho client does": {Channel: ChannelMQTT, Client: ClientPaho},
+		"they notice a dead peer when it answers nothing":       {Channel: ChannelCoAP},
+	} {
+		if got := b.Word(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// A topic with other braces, or a name that looks like a place, stays as it is.
+func TestExpandOfOddTexts(t *testing.T) {
+	f := &Fleet{Name: "{id}"}
+	for text, want := range map[string]string{
+		"": "", "a": "a", "{": "{", "{i": "{i", "{x}/{id": "{x}/{id", "{{id}}": "{{id}-3}",
+		"{fleet}{id}": "{id}{id}-3", "{id}{id}{fleet}/": "{id}-3{id}-3{id}/", "{ID}": "{ID}",
+	} {
+		if got := f.Expand(text, 3); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
 	}
 }

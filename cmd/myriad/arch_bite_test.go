@@ -24,18 +24,27 @@ func TestArchitectureBites(t *testing.T) {
 		}, []string{"sim/mqtt (row 5) may not import sim/coap (row 5)"}},
 		{"a higher floor", checkFloors, map[string]string{
 			"reports/a.go": `package reports; import "github.com/myriad-iot/myriad/sim/fleet"`,
-		}, []string{"reports (row 2) may not import sim/fleet"}},
+		}, []string{"reports (row 12) may not import sim/fleet"}},
 		{"a test may look up", checkFloors, map[string]string{
 			"reports/a.go":      `package reports`,
 			"reports/a_test.go": `package reports; import "github.com/myriad-iot/myriad/sim/fleet"`,
+		}, nil},
+		{"sim knows sim", checkArrows, map[string]string{
+			"sim/device/a.go": `package device; import _ "github.com/myriad-iot/myriad/sim/ledger"`,
+		}, nil},
+		{"sim knows reports", checkArrows, map[string]string{
+			"sim/device/a.go": `package device; import _ "github.com/myriad-iot/myriad/reports"`,
+		}, []string{"sim/device/a.go imports reports"}},
+		{"the director knows both", checkArrows, map[string]string{
+			"sim/rehearsal/a.go": `package rehearsal; import _ "github.com/myriad-iot/myriad/reports"`,
 		}, nil},
 		{"no floor", checkFloors, map[string]string{"sim/magic/a.go": `package magic`},
 			[]string{"sim/magic has no floor: add it"}},
 
 		{"at home", checkHomes, map[string]string{
-			"sim/mqtt/a.go":     `package mqtt; import "github.com/mochi-mqtt/server/v2/packets"`,
-			"docker/a.go":       `package docker; import ("fmt"; "github.com/moby/moby/client")`,
-			"sim/mqtt/_test.go": `package mqtt; import "github.com/spf13/cobra"`,
+			"sim/mqtt/a.go":      `package mqtt; import "github.com/mochi-mqtt/server/v2/packets"`,
+			"docker/engine/a.go": `package engine; import ("fmt"; "github.com/moby/moby/client")`,
+			"sim/mqtt/_test.go":  `package mqtt; import "github.com/spf13/cobra"`,
 		}, nil},
 		{"not at home", checkHomes, map[string]string{
 			"sim/device/a.go": `package device; import "github.com/eclipse/paho.mqtt.golang"`,

@@ -7,7 +7,6 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
-	"io/fs"
 	"maps"
 	"os"
 	"path"
@@ -36,26 +35,21 @@ type file struct {
 
 // loadTree reads the Go files under root.
 func loadTree(root string) (*sources, error) {
-	texts := map[string]string{}
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && name != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
-			return fs.SkipDir
-		case d.IsDir() || filepath.Ext(name) != ".go":
-			return nil
-		}
-		text, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		name, err = filepath.Rel(root, name)
-		texts[filepath.ToSlash(name)] = string(text)
-		return err
-	})
+	names, err := projectFiles(root)
 	if err != nil {
 		return nil, err
+	}
+	texts := map[string]string{}
+	for _, name := range names {
+		// What the go command leaves out: hidden folders and testdata.
+		if path.Ext(name) != ".go" || strings.HasPrefix(name, ".") || strings.Contains(name, "/.") || strings.Contains("/"+name, "/testdata/") {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			return nil, err
+		}
+		texts[name] = string(text)
 	}
 	return parseTree(texts)
 }
@@ -184,12 +178,12 @@ func foreign(importPath, name string) (int, error) {
 
 // makers are the calls whose results never change, so that a package variable may hold one.
 var makers = []string{
-	"errors.New", "fmt.Errorf", "regexp.MustCompile", "strings.NewReplacer", "template.Must",
+	"errors.New", "fmt.Errorf", "regexp.MustCompile", "strings.NewReplacer", "template.Must", "sync.OnceValues",
 }
 
 // checkState: no init, and no package variable that changes: what a package does must follow from
 // what it is called with. Allowed are constants in disguise: errors, tables, patterns, embedded
-// files, assertions; and sync.Pool, which remembers nothing that matters.
+// files, assertions, what is worked out once (sync.OnceValues); and sync.Pool, which remembers nothing that matters.
 func checkState(s *sources) (complaints []string) {
 	for _, p := range s.packages {
 		info := &types.Info{Defs: map[*ast.Ident]types.Object{}, Uses: map[*ast.Ident]types.Object{}}

@@ -3,7 +3,6 @@ package main_test
 import (
 	"fmt"
 	"go/ast"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,47 +20,51 @@ const module = "github.com/myriad-iot/myriad/"
 // floors lists the packages from the ground up. A package imports packages of lower rows only: not
 // of its own. A new package goes into a row here and into the picture in sim/doc.go.
 var floors = [][]string{
-	{"sim"},                                    // F0: the words, which even the rest of F0 speaks
-	{"sim/pace", "sim/signal", "features"},     // F0
-	{"reports", "sim/payload"},                 // F1
-	{"sim/identity"},                           // F1
-	{"sim/link"},                               // F1, above the identities that it shows
-	{"sim/mqtt", "sim/coap"},                   // F1
-	{"sim/journal", "sim/child", "sim/host"},   // F1
-	{"sim/wiretap", "sim/peers"},               // F1, for tests
-	{"sim/mqtt/specimen", "sim/coap/specimen"}, // F1, above the channels whose outcomes they speak
-	{"scenarios/profiles"},                     // F1, above the encodings that it names
-	{"sim/probe", "reports/render", "docker"},  // F2
-	{"scenarios"},                              // F2
-	{"sim/backend", "sim/device"},              // F3
-	{"sim/fleet"},                              // F4
-	{"sim/cluster"},                            // F5
-	{"cmd/myriad"},                             // F6
+	{"sim"}, // F0: the words, which even the rest of F0 speaks
+	{"sim/pace", "sim/signal", "sim/hist", "features"},                                       // F0
+	{"sim/ledger", "sim/payload", "reports/folder", "docker"},                                // F1
+	{"sim/identity", "sim/fault", "scenarios/words", "scenarios/targets", "scenarios/input"}, // F1
+	{"sim/link"},                         // F1, above the identities that it shows
+	{"sim/mqtt", "sim/coap", "sim/http"}, // F1
+	{"sim/journal", "sim/child", "sim/host", "sim/cluster/deploy", "sim/fetch", "sim/burst"}, // F1
+	{"sim/internal/wiretap", "sim/internal/peers", "sim/internal/bubble"},                    // F1, for tests
+	{"sim/mqtt/specimen", "sim/coap/specimen"},                                               // F1, above the channels whose outcomes they speak
+	{"scenarios/profiles"}, // F1, above the encodings that it names
+	{"sim/skill"},          // F2, what skills are
+	{"sim/skill/report", "sim/skill/obey", "sim/skill/health"},    // F2
+	{"sim/probe", "reports", "docker/engine"},                     // F2
+	{"reports/judge", "reports/render", "reports/internal/stage"}, // F2
+	{"scenarios"},                 // F2
+	{"sim/backend", "sim/device"}, // F3
+	{"sim/fleet", "sim/virtual"},  // F4
+	{"sim/cluster"},               // F5
+	{"sim/rehearsal"},             // F6, where both sim and reports are known
+	{"cmd/myriad"},                // F7
 }
 
 // homes says which packages may import a library, by the longest prefix that fits. Tests may import
 // any: a peer in a test is no dependency of the product.
 var homes = map[string][]string{
 	"github.com/HdrHistogram/":                    {"reports", "reports/render"},
-	"github.com/containerd/errdefs":               {"docker"},
+	"github.com/containerd/errdefs":               {"docker/engine"},
 	"github.com/cucumber/":                        {"scenarios"},
-	"github.com/docker/":                          {"docker"},
+	"github.com/docker/":                          {"docker/engine"},
 	"github.com/eclipse/paho.golang/":             {"sim/mqtt/specimen"},
-	"github.com/eclipse/paho.mqtt.golang":         {"sim/mqtt", "sim/mqtt/specimen"},
+	"github.com/eclipse/paho.mqtt.golang":         {"sim/mqtt/specimen", "sim/internal/peers"},
 	"github.com/fxamacker/cbor/":                  {"sim/payload", "sim/cluster"},
 	"github.com/goccy/go-yaml":                    {"scenarios/profiles"},
-	"github.com/gopacket/gopacket":                {"sim/wiretap"},
+	"github.com/gopacket/gopacket":                {"sim/internal/wiretap"},
 	"github.com/invopop/jsonschema":               {"scenarios/profiles", "reports/render"},
-	"github.com/mochi-mqtt/server/":               {"sim/backend", "sim/peers"},
+	"github.com/mochi-mqtt/server/":               {"sim/backend", "sim/internal/peers"},
 	"github.com/mochi-mqtt/server/v2/packets":     {"sim/mqtt", "sim/backend"},
-	"github.com/moby/":                            {"docker"},
+	"github.com/moby/":                            {"docker/engine"},
 	"github.com/nats-io/":                         {"sim/cluster"},
-	"github.com/pion/":                            {"sim/coap", "sim/backend", "sim/peers"},
-	"github.com/plgd-dev/go-coap/":                {"sim/coap", "sim/coap/specimen", "sim/backend", "sim/peers"},
-	"github.com/prometheus/":                      {"reports/render"},
+	"github.com/pion/":                            {"sim/coap", "sim/backend", "sim/internal/peers"},
+	"github.com/plgd-dev/go-coap/":                {"sim/coap", "sim/coap/specimen", "sim/backend", "sim/internal/peers"},
+	"github.com/prometheus/":                      {"reports/render", "docker/engine"},
 	"github.com/spf13/":                           {"cmd/myriad"},
-	"golang.org/x/sys/":                           {"sim/backend", "sim/child"},
-	"github.com/testcontainers/testcontainers-go": {"docker"},
+	"golang.org/x/sys/":                           {"sim/backend", "sim/child", "cmd/myriad"},
+	"github.com/testcontainers/testcontainers-go": {"docker/engine"},
 }
 
 // topLevel is the repository's first look, beside hidden files.
@@ -87,6 +90,7 @@ func TestArchitecture(t *testing.T) {
 		check func(*sources) []string
 	}{
 		{"floors", checkFloors},
+		{"arrows run one way", checkArrows},
 		{"homes of libraries", checkHomes},
 		{"sim is words only", checkPure},
 		{"sizes of files", checkSizes},
@@ -100,7 +104,10 @@ func TestArchitecture(t *testing.T) {
 			}
 		})
 	}
-	files := listed(t, root)
+	files, err := projectFiles(root)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Run("top level", func(t *testing.T) {
 		for _, complaint := range checkTop(files) {
 			t.Error(complaint)
@@ -110,9 +117,6 @@ func TestArchitecture(t *testing.T) {
 		hosts := proxyHosts(t)
 		for _, name := range files {
 			text, err := os.ReadFile(filepath.Join(root, name))
-			if os.IsNotExist(err) {
-				continue // removed, not yet committed
-			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -144,6 +148,24 @@ func checkFloors(s *sources) (complaints []string) {
 					complaints = append(complaints, fmt.Sprintf("%s: %s (row %d) may not import %s (row %d): "+
 						"only lower rows of floors; declare an interface here, or move what both need down",
 						f.name, p.name, own, name, other))
+				}
+			}
+		}
+	}
+	return complaints
+}
+
+// checkArrows: reports knows the simulation, never the reverse. sim/rehearsal is where both meet.
+func checkArrows(s *sources) (complaints []string) {
+	for _, p := range s.packages {
+		if !strings.HasPrefix(p.name, "sim/") || p.name == "sim/rehearsal" {
+			continue
+		}
+		for _, f := range p.files {
+			for _, path := range f.imports() {
+				name, inside := strings.CutPrefix(path, module)
+				if top, _, _ := strings.Cut(name, "/"); inside && top != "sim" {
+					complaints = append(complaints, fmt.Sprintf("%s imports %s: what sim/ needs stands in sim/", f.name, name))
 				}
 			}
 		}
@@ -188,7 +210,7 @@ func checkPure(s *sources) (complaints []string) {
 		}
 		for _, f := range p.files {
 			for _, path := range f.imports() {
-				if strings.Contains(path, ".") || doors.MatchString(path) && path != "net/netip" { // an address is a value
+				if strings.Contains(path, ".") || doors.MatchString(path) && path != "net/netip" && path != "net/url" { // addresses are values
 					complaints = append(complaints, fmt.Sprintf(
 						"%s imports %s: package sim uses only what does no I/O in the standard library", f.name, path))
 				}
@@ -308,28 +330,6 @@ func checkPaths(name, text string, hosts []string) (complaints []string) {
 		}
 	}
 	return complaints
-}
-
-// listed returns the files of the repository, ignored ones left out.
-func listed(t *testing.T, root string) (files []string) {
-	t.Helper()
-	git := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-	git.Dir = root
-	if out, err := git.Output(); err == nil {
-		return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
-	}
-	// Not a clone but an archive: nothing is ignored, and nothing else ought to be there.
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			name, _ := filepath.Rel(root, path)
-			files = append(files, name)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
 }
 
 // proxyHosts returns the hosts that this machine's Go fetches modules from.

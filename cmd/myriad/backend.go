@@ -26,7 +26,7 @@ func backendCommand(g *globals) *cobra.Command {
 			if mqtt == "" && coap == "" {
 				return &exitError{exitUsage, fmt.Errorf("nothing to run: give --mqtt or --coap an address")}
 			}
-			ctx, release := interruptible(c.Context())
+			ctx, _, release := interruptible(c.Context())
 			defer release()
 			return backend.Serve(ctx, backend.Options{MQTT: mqtt, CoAP: coap, Log: log}, nil, func(e sim.Endpoints) {
 				for _, a := range e[sim.SchemeMQTT] {

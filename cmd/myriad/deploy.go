@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -13,9 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/myriad-iot/myriad/docker"
+	"github.com/myriad-iot/myriad/reports/folder"
 	"github.com/myriad-iot/myriad/scenarios"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/cluster/deploy"
 )
 
 const deployHelp = `Write the files that start one story with its workers elsewhere, to stdout or into a folder; nothing is
@@ -38,7 +38,7 @@ const deployExamples = `  myriad deploy --to compose --workers 4 --out deployed 
 type deployment struct {
 	stories storyFlags
 	to, out string
-	files   docker.Deployment
+	files   deploy.Deployment
 }
 
 func deployCommand() *cobra.Command {
@@ -58,7 +58,7 @@ func deployCommand() *cobra.Command {
 	fl.StringVar(&d.to, "to", "", "compose, k8s or ssh")
 	fl.IntVar(&d.files.Workers, "workers", 1, "workers that carry the devices")
 	fl.StringVar(&d.files.Image, "image", "myriad:local", "image of this program, for compose and k8s")
-	fl.StringVar(&d.out, "out", "", "folder to write to (default stdout, each file after a line \"# file: NAME\")")
+	fl.StringVar(&d.out, "out", "", "folder to write to; only files that it wrote before are replaced (default stdout, each file after a line \"# file: NAME\")")
 	fl.StringArrayVar(&d.files.Hosts, "host", nil, "ssh: HOST or USER@HOST that carries workers; may be repeated")
 	d.stories.register(c)
 	return c
@@ -67,20 +67,23 @@ func deployCommand() *cobra.Command {
 var withLine = regexp.MustCompile(`^(.+):([1-9][0-9]*)$`)
 
 // write makes the files. All that can be wrong is said before, with exit code 2.
-func (d *deployment) write(c *cobra.Command, paths []string) ([]docker.File, error) {
+func (d *deployment) write(c *cobra.Command, paths []string) ([]deploy.File, error) {
 	switch {
-	case d.to != docker.DeployCompose && d.to != docker.DeployKubernetes && d.to != docker.DeploySSH:
+	case d.to != deploy.Compose && d.to != deploy.Kubernetes && d.to != deploy.SSH:
 		return nil, fmt.Errorf("--to %q: write compose, k8s or ssh", d.to)
 	case len(paths) != 1:
 		return nil, fmt.Errorf("%d stories: name one, STORY.feature or STORY.feature:LINE", len(paths))
 	case d.files.Workers < 1:
 		return nil, fmt.Errorf("--workers %d: write 1 or more", d.files.Workers)
-	case d.to == docker.DeploySSH && len(d.files.Hosts) == 0:
+	case d.to == deploy.SSH && len(d.files.Hosts) == 0:
 		return nil, errors.New("--to ssh: name the hosts of the workers: --host HOST")
-	case d.to != docker.DeploySSH && len(d.files.Hosts) > 0:
+	case d.to != deploy.SSH && len(d.files.Hosts) > 0:
 		return nil, fmt.Errorf("--host: workers of %s are not placed on hosts; it is for --to ssh", d.to)
 	case len(d.stories.profiles) > 0:
 		return nil, errors.New("--profile: not available: a deployment holds one file, the story")
+	}
+	if target := d.stories.target(); sim.ConcealAddresses(target) != target {
+		return nil, errors.New("--target has a password, which would stand in the files: write ${NAME} in its place, and set the variable where the coordinator runs")
 	}
 	suite, err := d.stories.load(c, paths)
 	if err != nil {
@@ -103,8 +106,8 @@ func (d *deployment) write(c *cobra.Command, paths []string) ([]docker.File, err
 		return nil, err
 	}
 	d.files.Name, d.files.Token = filepath.Base(path), rand.Text()
-	d.files.Arguments = d.stories.info(nil).Command[2:] // without "myriad run"
-	return docker.Deploy(d.to, d.files)
+	d.files.Arguments = d.stories.again(nil, d.stories.set)[2:] // without "myriad run"
+	return deploy.Files(d.to, d.files)
 }
 
 // reachable refuses a target that is there for the coordinator only.
@@ -114,16 +117,15 @@ func reachable(s *scenarios.Story) error {
 		return fmt.Errorf("the story's target is %s, which is on the coordinator's machine, where workers do not reach it: give --target mqtt://HOST:PORT", t.Kind)
 	}
 	for i := range s.Plan.Fleets {
-		if ch := s.Plan.Fleets[i].Data().Channel; t.EmbeddedServes(ch) {
-			return fmt.Errorf("the target has no %s, and the embedded one is on the coordinator's machine, where workers do not reach it: name both in --target", ch)
+		for _, b := range s.Plan.Fleets[i].Conversations() {
+			if t.EmbeddedServes(b.Channel) {
+				return fmt.Errorf("the target has no %s, and the embedded one is on the coordinator's machine, where workers do not reach it: name both in --target", b.Channel)
+			}
 		}
 	}
 	for scheme, list := range t.Endpoints {
 		for _, address := range list {
-			host, _, err := net.SplitHostPort(address)
-			if err != nil {
-				host = address
-			}
+			host, _, _ := sim.SplitAddress(address)
 			if ip, err := netip.ParseAddr(host); host == "localhost" || err == nil && ip.IsLoopback() {
 				return fmt.Errorf("the target %s://%s is on each machine its own: name one that workers elsewhere reach, with --target", scheme, address)
 			}
@@ -132,8 +134,9 @@ func reachable(s *scenarios.Story) error {
 	return nil
 }
 
-// put writes the files into the folder, or prints them.
-func (d *deployment) put(c *cobra.Command, files []docker.File) error {
+// put writes the files into the folder, or prints them. A file of the user's in their place is an error before any
+// is written.
+func (d *deployment) put(c *cobra.Command, files []deploy.File) error {
 	if d.out == "" {
 		for _, f := range files {
 			if _, err := fmt.Fprintf(c.OutOrStdout(), "# file: %s\n%s", f.Name, f.Text); err != nil {
@@ -142,19 +145,15 @@ func (d *deployment) put(c *cobra.Command, files []docker.File) error {
 		}
 		return nil
 	}
-	if err := os.MkdirAll(d.out, 0o755); err != nil {
+	list := make([]folder.File, len(files))
+	for i, f := range files {
+		list[i] = folder.File(f)
+	}
+	if err := folder.Put(d.out, list); err != nil {
 		return err
 	}
 	for _, f := range files {
-		path := filepath.Join(d.out, f.Name)
-		// A file that was there keeps its mode, which must not be how a token is shown.
-		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-		if err := os.WriteFile(path, f.Text, f.Mode); err != nil {
-			return err
-		}
-		fmt.Fprintln(c.OutOrStdout(), path)
+		fmt.Fprintln(c.OutOrStdout(), filepath.Join(d.out, f.Name))
 	}
 	return nil
 }

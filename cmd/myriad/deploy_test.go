@@ -12,8 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/myriad-iot/myriad/docker"
-	"github.com/myriad-iot/myriad/sim/peers"
+	"github.com/myriad-iot/myriad/sim/cluster/deploy"
 )
 
 const deployStory = `Feature: Workers
@@ -108,7 +107,7 @@ func TestDeployWrites(t *testing.T) {
 func sshScript(t *testing.T, story string) (*exec.Cmd, string) {
 	t.Helper()
 	dir := t.TempDir()
-	files, err := docker.Deploy(docker.DeploySSH, docker.Deployment{
+	files, err := deploy.Files(deploy.SSH, deploy.Deployment{
 		Name: "s.feature", Story: []byte(story), Workers: 3, Token: "ABCDEFGHIJKLMNOPQRSTUVWXYZ", Hosts: []string{"a", "b@c"},
 		Arguments: []string{"--out", filepath.Join(dir, "result")},
 	})
@@ -121,7 +120,7 @@ export SSH_CONNECTION="127.0.0.1 5000 127.0.0.1 22"
 echo "$2" >>` + dir + `/hosts
 exec sh -c "$(printf %s "$3" | sed s,/tmp/myriad-,` + dir + `/"$2"-,g)"
 `
-	for _, f := range append(files, docker.File{Name: "ssh", Mode: 0o700, Text: []byte(fake)}) {
+	for _, f := range append(files, deploy.File{Name: "ssh", Mode: 0o700, Text: []byte(fake)}) {
 		if err := os.WriteFile(filepath.Join(dir, f.Name), f.Text, f.Mode); err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +130,7 @@ exec sh -c "$(printf %s "$3" | sed s,/tmp/myriad-,` + dir + `/"$2"-,g)"
 		t.Fatal(err)
 	}
 	c := exec.Command("sh", filepath.Join(dir, "run.sh"))
-	c.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "MYRIAD="+program, "PORT="+strconv.Itoa(peers.Ports(t, 1)[0]), "CI=true")
+	c.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "MYRIAD="+program, "PORT="+strconv.Itoa(freePorts(t, 1)[0]), "CI=true")
 	return c, dir
 }
 

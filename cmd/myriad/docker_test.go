@@ -15,7 +15,7 @@ import (
 // The scripts that need Docker; without it they fail.
 func TestDockerScripts(t *testing.T) {
 	p := scriptParams(t, "testdata/docker")
-	p.Cmds["left"] = left
+	p.Cmds["left"], p.Cmds["networks"] = left, networks
 	p.Cmds["killed"] = killed
 	testscript.RunT(serial{t}, p)
 }
@@ -28,6 +28,17 @@ func left(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if n := len(strings.Fields(string(out))); args[0] != map[bool]string{true: "none", false: "some"}[n == 0] {
 		ts.Fatalf("%d containers of ours, want %s", n, args[0])
+	}
+}
+
+// networks N counts our networks.
+func networks(ts *testscript.TestScript, neg bool, args []string) {
+	out, err := exec.Command("docker", "network", "ls", "--quiet", "--filter", "label=myriad=1").CombinedOutput()
+	if err != nil {
+		ts.Fatalf("docker network ls: %v: %s", err, out)
+	}
+	if n := len(strings.Fields(string(out))); args[0] != map[bool]string{true: "none", false: "some"}[n == 0] {
+		ts.Fatalf("%d networks of ours, want %s", n, args[0])
 	}
 }
 

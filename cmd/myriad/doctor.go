@@ -2,12 +2,10 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net"
-	"net/netip"
 	"os"
 	"runtime"
 	"strconv"
@@ -62,7 +60,7 @@ func doctorCommand() *cobra.Command {
 					return err
 				}
 				for _, s := range suite.Stories {
-					list = append(list, examine(root, limits, s.Plan.Story.Name, needOf(limits, &s.Plan), s.Plan.Target.Endpoints))
+					list = append(list, examine(root, limits, s.Plan.Story.Name, hosts.NeedOf(limits, &s.Plan), s.Plan.Target.Endpoints))
 				}
 			} else {
 				target, err := endpointsOf(stories.target())
@@ -104,14 +102,19 @@ func tell(w io.Writer, l hosts.Limits, list []patient, asJSON bool) error {
 
 // endpointsOf reads --target where there is no story that it replaces the target of.
 func endpointsOf(target string) (sim.Endpoints, error) {
-	if target == "" || target == string(sim.TargetEmbedded) {
+	if target == "" || target == string(sim.TargetEmbedded) || target == string(sim.TargetVirtual) {
 		return nil, nil
 	}
 	e := make(sim.Endpoints)
 	for _, uri := range strings.Split(target, ",") {
-		s, address, ok := sim.ParseEndpoint(uri)
-		if !ok {
-			return nil, fmt.Errorf("--target %q: without a story, write embedded or SCHEME://HOST:PORT", uri)
+		_, uri, err := sim.CutLogin(strings.TrimSpace(uri)) // nobody logs in here
+		var s sim.Scheme
+		var address string
+		if err == nil {
+			s, address, err = sim.ParseEndpoint(uri, "")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--target: without a story, write embedded or SCHEME://HOST:PORT: %w", err)
 		}
 		e[s] = append(e[s], address)
 	}
@@ -122,9 +125,7 @@ func endpointsOf(target string) (sim.Endpoints, error) {
 func each(root fs.FS, l hosts.Limits, n int, target sim.Endpoints) []patient {
 	var list []patient
 	for _, s := range []sim.Scheme{sim.SchemeMQTT, sim.SchemeMQTTS, sim.SchemeCoAP, sim.SchemeCoAPS} {
-		name := map[sim.Scheme]string{
-			sim.SchemeMQTT: "MQTT", sim.SchemeMQTTS: "MQTT over TLS", sim.SchemeCoAP: "CoAP", sim.SchemeCoAPS: "CoAP over DTLS",
-		}[s]
+		name := sim.Protocol{Channel: s.Channel(), Transport: s.Transport()}.String()
 		if len(target) > 0 && len(target[s]) == 0 {
 			continue
 		}
@@ -133,54 +134,10 @@ func each(root fs.FS, l hosts.Limits, n int, target sim.Endpoints) []patient {
 		if need.Embedded {
 			need.Destinations = l.Brokers(need)
 		}
-		if onLoopback(&sim.Plan{Target: sim.TargetSpec{Endpoints: target}}) {
-			need.SourceAddresses = loopbackSources
-		}
+		need.SourceAddresses = hosts.SourceAddresses(&sim.TargetSpec{Endpoints: target})
 		list = append(list, examine(root, l, name, need, sim.Endpoints{s: target[s]}))
 	}
 	return list
-}
-
-// needOf is what a plan needs of this machine. Fleets that never connect need nothing.
-func needOf(l hosts.Limits, p *sim.Plan) hosts.Need {
-	n := hosts.Need{Embedded: p.Target.EmbeddedServes(sim.ChannelMQTT)}
-	connects, _ := connecting(p)
-	used := make(map[sim.Scheme]bool)
-	for i := range p.Fleets {
-		if f := &p.Fleets[i]; connects[f.Name] {
-			n.Add(f.Data().Channel, f.Data().Transport, f.Count)
-			used[f.Data().Scheme()] = true
-		}
-	}
-	for s := range used {
-		if t := s.Transport(); t != sim.TransportDTLS && (s.Channel() == sim.ChannelMQTT || t != sim.TransportPlain) {
-			n.Destinations += len(p.Target.Endpoints[s])
-		}
-	}
-	if n.Embedded {
-		n.Destinations = l.Brokers(n)
-	}
-	if onLoopback(p) {
-		n.SourceAddresses = loopbackSources
-	}
-	return n
-}
-
-// loopbackSources is fewer than the addresses of 127/8 that devices call from where the target is on
-// loopback: as many as they need.
-const loopbackSources = 1 << 12
-
-// onLoopback reports whether devices choose their addresses: sim/link's law is for Linux and IPv4.
-func onLoopback(p *sim.Plan) bool {
-	if runtime.GOOS != "linux" || p.Target.Kind == sim.TargetContainer {
-		return false
-	}
-	for _, address := range p.Target.Endpoints.Addresses() {
-		if at, err := netip.ParseAddrPort(address); err != nil || !at.Addr().Is4() || !at.Addr().IsLoopback() {
-			return false
-		}
-	}
-	return true
 }
 
 // examine holds a need against the machine and against what listens on it.
@@ -188,9 +145,9 @@ func examine(root fs.FS, l hosts.Limits, name string, n hosts.Need, target sim.E
 	p := patient{Name: name, Devices: n.Devices(), Workers: l.Workers(n), Brokers: l.Brokers(n), Findings: hosts.Examine(l, n)}
 	for _, s := range sim.Schemes() {
 		for _, address := range target[s] {
-			hostname, port, err := net.SplitHostPort(address)
-			number, errPort := strconv.Atoi(port)
-			if s.Channel() != sim.ChannelMQTT || err != nil || errPort != nil || !local(hostname) {
+			hostname, port, _ := sim.SplitAddress(address)
+			number, err := strconv.Atoi(port)
+			if s.Channel() != sim.ChannelMQTT || err != nil || !local(hostname) {
 				continue
 			}
 			if listener, ok := hosts.FindListener(root, number); ok {
@@ -233,18 +190,4 @@ func doctorText(w io.Writer, p patient, l hosts.Limits) {
 		fmt.Fprintf(w, ", broker processes: %d", p.Brokers)
 	}
 	fmt.Fprint(w, "\n\n")
-}
-
-// fit refuses a plan that cannot run on this machine, before anything is started.
-func fit(l hosts.Limits, p *sim.Plan) error {
-	n := needOf(l, p)
-	problems := hosts.Fit(l, n)
-	if len(problems) == 0 {
-		return nil
-	}
-	list := []error{fmt.Errorf("%d devices need %d workers and do not fit here; `myriad doctor` tells more", n.Devices(), l.Workers(n))}
-	for _, p := range problems {
-		list = append(list, p)
-	}
-	return errors.Join(list...)
 }

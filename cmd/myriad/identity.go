@@ -3,11 +3,11 @@ package main
 import (
 	"crypto/tls"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"github.com/myriad-iot/myriad/reports/folder"
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/identity"
 )
@@ -34,7 +34,7 @@ func identityCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the run")
-	f.StringVar(&o.out, "out", ".", "folder to write to")
+	f.StringVar(&o.out, "out", ".", "folder to write to; only files that it wrote before are replaced")
 	f.StringArrayVar(&o.hosts, "host", nil, "host name or address of the server, beside localhost; may be repeated")
 	f.StringVar(&o.fleet, "fleet", "", "fleet whose devices get files")
 	f.Uint16Var(&o.index, "fleet-index", 0, "the fleet's place in its story, from 0")
@@ -52,51 +52,49 @@ type identityFiles struct {
 	count int
 }
 
-// write returns the names of the files that it has written.
+// write returns the names of the files that it has written: all of them, or none when a file of the user's is in
+// the place of one.
 func (o *identityFiles) write() (names []string, err error) {
-	put := func(name string, text []byte, mode os.FileMode) error {
-		path := filepath.Join(o.out, name)
-		if err := os.WriteFile(path, text, mode); err != nil {
-			return err
-		}
-		names = append(names, path)
-		return nil
+	files, err := o.files()
+	if err != nil {
+		return nil, err
 	}
+	if err := folder.Put(o.out, files); err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		names = append(names, filepath.Join(o.out, f.Name))
+	}
+	return names, nil
+}
+
+func (o *identityFiles) files() (files []folder.File, err error) {
 	pair := func(name string, c *tls.Certificate, err error) error {
 		if err != nil {
 			return err
 		}
 		certificate, key, err := identity.PEM(c)
-		if err != nil {
-			return err
-		}
-		if err := put(name+".pem", certificate, 0o644); err != nil {
-			return err
-		}
-		return put(name+"-key.pem", key, 0o600)
-	}
-	if err := os.MkdirAll(o.out, 0o755); err != nil {
-		return nil, err
+		files = append(files, folder.File{Name: name + ".pem", Mode: 0o644, Text: certificate},
+			folder.File{Name: name + "-key.pem", Mode: 0o600, Text: key})
+		return err
 	}
 	a := &identity.Authority{Seed: o.seed}
 	ca, err := a.CA()
 	if err != nil {
 		return nil, err
 	}
-	if err := put("ca.pem", ca, 0o644); err != nil {
-		return names, err
-	}
+	files = append(files, folder.File{Name: "ca.pem", Mode: 0o644, Text: ca})
 	server, err := a.Server(o.hosts...)
 	if err := pair("server", server, err); err != nil || o.fleet == "" {
-		return names, err
+		return files, err
 	}
 	f := sim.Fleet{Name: o.fleet}
 	for i := range o.count {
 		id := f.DeviceID(sim.Ordinal(i))
 		device, err := a.Device(o.index, sim.Ordinal(i), id)
 		if err := pair(id, device, err); err != nil {
-			return names, err
+			return nil, err
 		}
 	}
-	return names, nil
+	return files, nil
 }

@@ -1,16 +1,17 @@
 // Command myriad rehearses device fleets: it runs stories written in Gherkin with many virtual
 // MQTT and CoAP devices against a broker and a backend, accounts for every message, and gives a
-// verdict. `myriad --help` tells the rest.
+// verdict. See `myriad --help`.
 package main
 
 import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 
-	"github.com/myriad-iot/myriad/sim/backend"
-	"github.com/myriad-iot/myriad/sim/child"
-	"github.com/myriad-iot/myriad/sim/probe"
+	"github.com/spf13/cobra"
+
+	"github.com/myriad-iot/myriad/sim/rehearsal"
 )
 
 // Exit codes. They are part of the interface.
@@ -23,7 +24,7 @@ const (
 	exitInterrupted = 5
 )
 
-// exitError carries an exit code through cobra. A nil Err has been told already.
+// exitError carries an exit code through cobra. If err is nil, the error has been printed already.
 type exitError struct {
 	code int
 	err  error
@@ -38,32 +39,16 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// What this program re-executes itself with, for a process of the embedded target and for the far-end
-// subscriber. These are no commands for people, so cobra does not know them.
-const (
-	backendChild = "backend-child"
-	probeChild   = "probe-child"
-	workerChild  = "worker-child"
-)
-
 func main() {
-	if len(os.Args) > 1 {
-		switch os.Args[1] {
-		case backendChild:
-			os.Exit(backend.ChildMain(os.Args[2:]))
-		case probeChild:
-			child.Reborn()
-			os.Exit(probe.ChildMain(os.Args[2:]))
-		case workerChild:
-			child.Reborn()
-			os.Exit(workerMain())
-		}
+	if code, part := rehearsal.Child(os.Args[1:]); part {
+		os.Exit(code)
 	}
-	os.Exit(command(os.Args[1:]))
+	debug.SetTraceback("crash") // what Go's runtime ends, out of memory or threads, is a signal's end, not exitUsage
+	os.Exit(perform(rootCommand(), os.Args[1:]))
 }
 
-func command(args []string) int {
-	root := rootCommand()
+// perform runs a command and returns its exit code. What went wrong is on its standard error.
+func perform(root *cobra.Command, args []string) int {
 	root.SetArgs(args)
 	err := root.Execute()
 	if err == nil {
@@ -74,7 +59,7 @@ func command(args []string) int {
 		e = &exitError{exitUsage, err} // cobra's own: a wrong flag or argument
 	}
 	if e.err != nil {
-		fmt.Fprintln(os.Stderr, "myriad:", e.err)
+		fmt.Fprintln(root.ErrOrStderr(), "myriad:", e.err)
 	}
 	return e.code
 }

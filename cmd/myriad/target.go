@@ -4,193 +4,384 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"maps"
+	"io/fs"
+	"net/url"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/myriad-iot/myriad/docker"
+	"github.com/myriad-iot/myriad/docker/engine"
+	"github.com/myriad-iot/myriad/scenarios/targets"
+	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
-	"github.com/myriad-iot/myriad/sim/backend"
 	"github.com/myriad-iot/myriad/sim/probe"
 )
 
-// healthy is how long a target that is not ours may take to prove that it works.
-const healthy = 10 * time.Second
+const targetHelp = `The targets that stories and --target can name. "myriad run --target NAME" brings one up by itself and removes it
+at the end; these verbs are for having one at hand while you write stories, and for making its image.
 
-// newTarget makes the plan's target; it starts nothing.
-func newTarget(p *sim.Plan, log *slog.Logger) (sim.Target, error) {
-	var named sim.Target
-	switch p.Target.Kind {
-	case sim.TargetContainer:
-		o := docker.Options{Ready: brokerReady, Log: log}
-		if err := secure(&o, p); err != nil {
-			return nil, err
-		}
-		t, err := docker.New(p.Target, o)
-		if err != nil {
-			return nil, err
-		}
-		named = t
-	case sim.TargetExternal:
-		named = external{p}
+Brokers of one kind can be a cluster (nats, rabbitmq), which only a story can ask for: "Given a cluster of 3 rabbitmq
+brokers behind a load balancer". The balancer is HAProxy in a container, whose image "target build haproxy" makes.`
+
+func targetCommand(g *globals) *cobra.Command {
+	t := &cobra.Command{
+		Use: "target", Short: "List, start, check and build targets", Long: targetHelp,
+		Example: "  myriad target list\n  sudo myriad target build rabbitmq      where no registry answers\n  myriad target check rabbitmq\n" +
+			"  myriad target up rabbitmq              and later: myriad target down rabbitmq",
 	}
-	own, err := newEmbedded(p, log)
+	t.AddCommand(targetList(), targetUp(g), targetDown(), targetLogs(), targetCheck(g), targetCompare(), targetBuild())
+	for _, verb := range t.Commands() { // what was begun is removed when a signal ends it
+		run := verb.RunE
+		verb.RunE = func(c *cobra.Command, args []string) error {
+			ctx, _, release := interruptible(c.Context())
+			defer release()
+			c.SetContext(ctx)
+			if err := run(c, args); ctx.Err() == nil || err == nil {
+				return err
+			}
+			return &exitError{exitInterrupted, errors.New("interrupted")}
+		}
+	}
+	return t
+}
+
+// service finds the container of a target by name.
+func service(name string) (*targets.Entry, error) {
+	names := targets.Names(sim.TargetContainer)
+	if _, err := words.OneOf("target", name, names); err != nil {
+		return nil, &exitError{exitUsage, fmt.Errorf("%w, which run in containers", err)}
+	}
+	e, _ := targets.Find(name)
+	return &e, nil
+}
+
+func targetList() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List targets: what each serves, its image, and which are up", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			err := engine.Sweep(c.Context(), nil)
+			standing, unknown := engine.Standing(c.Context(), "")
+			err = errors.Join(err, unknown)
+			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
+			fmt.Fprintln(w, "NAME\tSERVES\tDOES NOT SUPPORT\tIMAGE\tUP AT")
+			for _, e := range targets.Table() {
+				image, up := "none needed", "-"
+				if e.Kind == sim.TargetContainer {
+					image = imageOf(c.Context(), e.Name, &e.Containers[0], err)
+				}
+				for _, k := range standing {
+					if k.Target == e.Name {
+						up = strings.Join(k.At, " ")
+						if !k.Runs {
+							up = "ended: target down " + e.Name
+						}
+					}
+				}
+				for i, s := range e.Services() {
+					name := e.Name
+					if i > 0 {
+						name, image, up = "", "", ""
+					}
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", name, commas(s.Schemes), commas(s.Lacks), image, up)
+				}
+			}
+			front := docker.HAProxy()
+			fmt.Fprintf(w, "%s\tbefore clusters of %s\t-\t%s\t\n", balancer, strings.Join(targets.Clusters(), ", "), imageOf(c.Context(), balancer, &front, err))
+			if flushed := w.Flush(); flushed != nil {
+				return flushed
+			}
+			if err != nil {
+				fmt.Fprintln(c.ErrOrStderr(), "myriad:", err)
+			}
+			return nil
+		},
+	}
+}
+
+// balancer is what target build calls the image of what stands before clusters. It is no target.
+const balancer = "haproxy"
+
+// imageOf says which image a container would be made of; unknown is why that is not known.
+func imageOf(ctx context.Context, name string, of *docker.Container, unknown error) string {
+	if unknown != nil {
+		return "?"
+	}
+	ref, _, err := engine.Image(ctx, of)
 	switch {
 	case err != nil:
-		return nil, err
-	case named == nil:
-		return own, nil
-	case own.Brokers == 0 && !own.CoAP:
-		return named, nil
+		return "?"
+	case ref == "":
+		return "not here: it is pulled, or target build " + name
 	}
-	return &beside{named: named, own: own}, nil
+	return ref
 }
 
-// newEmbedded makes what the plan needs of the embedded target.
-func newEmbedded(p *sim.Plan, log *slog.Logger) (*backend.Target, error) {
-	command, err := again(backendChild)
+func commas[T ~string](list []T) string {
+	var text []string
+	for _, one := range list {
+		text = append(text, string(one))
+	}
+	if len(text) == 0 {
+		return "-"
+	}
+	return strings.Join(text, ", ")
+}
+
+// containers makes the target of an entry, which is ready when a message has gone through it.
+func containers(g *globals, c *cobra.Command, e *targets.Entry) (*engine.Target, error) {
+	log, err := g.logger(c.ErrOrStderr())
 	if err != nil {
 		return nil, err
 	}
-	t := &backend.Target{Command: command, Log: log}
-	t.CoAP = uses(p, sim.ChannelCoAP) && p.Target.EmbeddedServes(sim.ChannelCoAP)
-	if uses(p, sim.ChannelMQTT) && p.Target.EmbeddedServes(sim.ChannelMQTT) {
-		t.Brokers = brokers(p, uint64(descriptors()))
+	p := &sim.Plan{Target: sim.TargetSpec{Kind: e.Kind, Name: e.Name, Login: e.Containers[0].Login}}
+	return &engine.Target{
+		Name: e.Name, Containers: e.Containers, Log: log,
+		Ready: func(ctx context.Context, at sim.Endpoints) error { return probe.Check(ctx, p, at) },
+	}, nil
+}
+
+// unhealthy gives the error of a target that did not come up the exit code that run gives it.
+func unhealthy(err error) error {
+	if err == nil {
+		return nil
 	}
-	var own []sim.Channel
-	for _, c := range []sim.Channel{sim.ChannelMQTT, sim.ChannelCoAP} {
-		if p.Target.EmbeddedServes(c) {
-			own = append(own, c)
+	return &exitError{exitNotHealthy, err}
+}
+
+func targetUp(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use: "up NAME", Short: "Start a target in a container and leave it up", Args: cobra.ExactArgs(1),
+		Long:    "Start a target in a container, wait until a message has gone through it, say where it listens, and leave it up until\n\"myriad target down\". It listens on this machine only.",
+		Example: "  myriad target up mosquitto\n  myriad run storm.feature --target mqtt://127.0.0.1:PORT",
+		RunE: func(c *cobra.Command, args []string) error {
+			e, err := service(args[0])
+			if err != nil {
+				return err
+			}
+			standing, err := engine.Standing(c.Context(), e.Name)
+			if err != nil {
+				return unhealthy(err)
+			}
+			if len(standing) > 0 {
+				return again(c, e, &standing[0])
+			}
+			t, err := containers(g, c, e)
+			if err != nil {
+				return err
+			}
+			t.Keep = true
+			at, err := t.Start(c.Context())
+			if err != nil {
+				return unhealthy(err)
+			}
+			facts := t.Describe()
+			fmt.Fprintf(c.OutOrStdout(), "%s %s is up, from %s (%s)\n", e.Name, facts["version"], facts["image"], facts["source"])
+			door := "" // which anybody may know: the service takes any password
+			if l := e.Containers[0].Login; l.Username != "" {
+				door = url.UserPassword(l.Username, l.Password.Reveal()).String() + "@"
+			}
+			fmt.Fprintf(c.OutOrStdout(), "  use it     myriad run STORY --target mqtt://%s%s\n  remove it  myriad target down %s\n", door, at.Of(sim.SchemeMQTT, 0), e.Name)
+			return t.Leave()
+		},
+	}
+}
+
+// again says that a target is up already, if a message goes through it.
+func again(c *cobra.Command, e *targets.Entry, k *engine.Kept) error {
+	at := make(sim.Endpoints)
+	for _, url := range k.At {
+		scheme, address, err := sim.ParseEndpoint(url, sim.SchemeMQTT)
+		if err == nil && scheme == sim.SchemeMQTT {
+			at[scheme] = append(at[scheme], address)
 		}
 	}
-	t.Schemes, t.Identity = served(p, own...)
-	return t, nil
-}
-
-// again is the command that starts this program as a child.
-func again(verb string) ([]string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program to start a part of it: %w", err)
+	err := errors.New("it has ended")
+	if k.Runs {
+		err = probe.Check(c.Context(), &sim.Plan{Target: sim.TargetSpec{Kind: e.Kind, Name: e.Name, Login: e.Containers[0].Login}}, at)
 	}
-	return []string{self, verb}, nil
+	if err != nil {
+		return unhealthy(fmt.Errorf("%s was started before, and does not work: %w: remove it with myriad target down %s", e.Name, err, e.Name))
+	}
+	fmt.Fprintf(c.OutOrStdout(), "%s is up already: %s\n", e.Name, strings.Join(k.At, " "))
+	return nil
 }
 
-func uses(p *sim.Plan, c sim.Channel) bool {
-	for i := range p.Fleets {
-		if p.Fleets[i].Data().Channel == c {
-			return true
+func targetDown() *cobra.Command {
+	return &cobra.Command{
+		Use: "down [NAME]", Short: "Remove what target up has started, and what killed runs left behind", Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			name := strings.Join(args, "")
+			if name != "" {
+				if _, err := service(name); err != nil {
+					return err
+				}
+			}
+			standing, err := engine.Standing(c.Context(), name)
+			if err != nil {
+				return unhealthy(err)
+			}
+			for i := range standing {
+				if err := standing[i].Remove(c.Context()); err != nil {
+					return unhealthy(err)
+				}
+				fmt.Fprintln(c.OutOrStdout(), standing[i].Target, "is removed")
+			}
+			if len(standing) == 0 {
+				fmt.Fprintln(c.OutOrStdout(), "nothing is up")
+			}
+			return unhealthy(engine.Sweep(c.Context(), nil))
+		},
+	}
+}
+
+func targetLogs() *cobra.Command {
+	return &cobra.Command{
+		Use: "logs NAME", Short: "Print the log of a target that is up", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if _, err := service(args[0]); err != nil {
+				return err
+			}
+			standing, err := engine.Standing(c.Context(), args[0])
+			if err != nil {
+				return unhealthy(err)
+			}
+			if len(standing) == 0 {
+				return &exitError{exitNotHealthy, fmt.Errorf("%s is not up: myriad target up %s", args[0], args[0])}
+			}
+			return unhealthy(standing[0].Logs(c.Context(), c.OutOrStdout()))
+		},
+	}
+}
+
+func targetCheck(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use: "check [NAME...]", Short: "Start targets, break each in every way, and remove them",
+		Long: `Start each target (all, if none is named), have a message go through it, stop it, kill it and freeze it, each time
+until a message goes through again, and remove it. Exit code 3 if one of them does not come through.`,
+		Example: "  myriad target check rabbitmq",
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				args = targets.Names(sim.TargetContainer)
+			}
+			var failed []string
+			for _, name := range args {
+				e, err := service(name)
+				if err != nil {
+					return err
+				}
+				t, err := containers(g, c, e)
+				if err != nil {
+					return err
+				}
+				if err := check(c, t); err != nil {
+					fmt.Fprintf(c.OutOrStdout(), "%s: %v\n", name, err)
+					failed = append(failed, name)
+				}
+			}
+			if len(failed) > 0 {
+				return &exitError{exitNotHealthy, fmt.Errorf("not well: %s", strings.Join(failed, ", "))}
+			}
+			return nil
+		},
+	}
+}
+
+// check tells how long a target takes for each thing that can be done to it, and removes it.
+func check(c *cobra.Command, t *engine.Target) (err error) {
+	ctx := c.Context()
+	defer func() { err = errors.Join(err, t.Stop(context.WithoutCancel(ctx))) }()
+	began := time.Now()
+	said := func(what string) {
+		fmt.Fprintf(c.OutOrStdout(), "%s  %-9s %5.1f s\n", t.Name, what, time.Since(began).Seconds())
+		began = time.Now()
+	}
+	at, err := t.Start(ctx)
+	if err != nil {
+		return err
+	}
+	said("started")
+	s := &t.Containers[0].Service
+	h, err := t.Handle(s.Name)
+	if err != nil {
+		return err
+	}
+	back := func() error { return h.Up(ctx) }
+	for _, power := range s.Breaks {
+		switch power {
+		case sim.PowerStop, sim.PowerKill:
+			err = errors.Join(h.Down(ctx, power == sim.PowerKill), back())
+		case sim.PowerFreeze:
+			if err = errors.Join(h.Freeze(ctx, true), h.Freeze(ctx, false)); err == nil {
+				err = t.Ready(ctx, at)
+			}
+		case sim.PowerLimit:
+			if l, ok := h.(sim.Limitable); ok {
+				err = errors.Join(l.Limit(ctx, 0.5), t.Ready(ctx, at), l.Limit(ctx, 0))
+			}
 		}
-	}
-	return false
-}
-
-// beside is a named target with the embedded one beside it, for the channels that it lacks.
-type beside struct {
-	named sim.Target
-	own   *backend.Target
-}
-
-// Start implements sim.Target.
-func (b *beside) Start(ctx context.Context) (sim.Endpoints, error) {
-	e, err := b.named.Start(ctx)
-	if err != nil {
-		return e, err
-	}
-	own, err := b.own.Start(ctx)
-	if err != nil {
-		return e, errors.Join(err, b.named.Stop(context.WithoutCancel(ctx)))
-	}
-	return e.Add(own), nil
-}
-
-// Stop implements sim.Target.
-func (b *beside) Stop(ctx context.Context) error {
-	return errors.Join(b.named.Stop(ctx), b.own.Stop(ctx))
-}
-
-// Describe implements sim.Target.
-func (b *beside) Describe() map[string]string {
-	d := maps.Clone(b.named.Describe())
-	for k, v := range b.own.Describe() {
-		d["embedded."+k] = v
-	}
-	return d
-}
-
-// Handle implements sim.Breakable.
-func (b *beside) Handle(service string) (sim.Handle, error) {
-	if h, err := b.own.Handle(service); err == nil {
-		return h, nil
-	}
-	return handles(b.named)(service)
-}
-
-// Journal implements sim.Journaled.
-func (b *beside) Journal(w sim.Witness, c sim.Clock) { b.own.Journal(w, c) }
-
-// external is a target that is not ours: it is only dialled.
-type external struct{ plan *sim.Plan }
-
-// Start checks that what the plan dials answers.
-func (e external) Start(ctx context.Context) (sim.Endpoints, error) {
-	ctx, cancel := context.WithTimeout(ctx, healthy)
-	defer cancel()
-	return e.plan.Target.Endpoints, probe.Check(ctx, e.plan, e.plan.Target.Endpoints)
-}
-
-func brokerReady(ctx context.Context, address string) error {
-	return probe.Check(ctx, nil, sim.Endpoints{sim.SchemeMQTT: {address}})
-}
-
-// Stop implements sim.Target; there is nothing to remove.
-func (external) Stop(context.Context) error { return nil }
-
-// Describe implements sim.Target.
-func (e external) Describe() map[string]string {
-	d := map[string]string{"kind": string(sim.TargetExternal)}
-	for scheme, list := range e.plan.Target.Endpoints {
-		for i, a := range list {
-			d[fmt.Sprintf("%s.%d", scheme, i)] = a
+		if err != nil {
+			return fmt.Errorf("%s: %w", power, err)
 		}
+		said(map[sim.Power]string{sim.PowerStop: "restarted", sim.PowerKill: "killed", sim.PowerFreeze: "frozen", sim.PowerLimit: "limited"}[power])
 	}
-	return d
+	return nil
 }
 
-// watching is a run's far end under observation.
-type watching struct {
-	*probe.Remote
-	stop  context.CancelFunc
-	ended chan struct{}
-	err   error // why there was more to see than was seen; set before ended is closed
-}
-
-// watch starts p and returns when its subscriptions stand.
-func watch(ctx context.Context, p *probe.Remote) (*watching, error) {
-	far, stop := context.WithCancel(context.WithoutCancel(ctx)) // an interrupted run is still drained
-	w := &watching{Remote: p, stop: stop, ended: make(chan struct{})}
-	go func() {
-		defer close(w.ended)
-		w.err = p.Run(far)
-	}()
-	select {
-	case <-p.Ready():
-		return w, nil
-	case <-w.ended:
-		return nil, w.end()
-	case <-ctx.Done():
-		_ = w.end() // it never stood
-		return nil, ctx.Err()
-	case <-time.After(healthy):
-		err := fmt.Errorf("no subscription was granted within %v", healthy)
-		return nil, &sim.NotHealthy{Target: "probe", Err: errors.Join(err, w.end())}
+func targetBuild() *cobra.Command {
+	return &cobra.Command{
+		Use: "build [NAME...]", Short: "Build images from Debian packages, where no registry answers",
+		Long: `Build the images of targets (all, if none is named) from Debian packages. It needs root, Docker, debootstrap and a
+Debian mirror, takes some minutes, and builds only what is not here. Such an image is named myriad/NAME:local, and a
+report says which one was used.`,
+		Example: "  sudo myriad target build rabbitmq",
+		RunE: func(c *cobra.Command, args []string) error {
+			for _, name := range args {
+				if _, err := service(name); err != nil && name != balancer {
+					return err
+				}
+			}
+			dir, err := os.MkdirTemp("", "myriad-build-")
+			if err != nil {
+				return err
+			}
+			defer os.RemoveAll(dir)
+			if err := unpack(dir); err != nil {
+				return err
+			}
+			build := exec.CommandContext(c.Context(), "bash", append([]string{filepath.Join(dir, "build-local")}, args...)...)
+			build.Stdout, build.Stderr = c.OutOrStdout(), c.ErrOrStderr()
+			build.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // debootstrap has children, too
+			build.Cancel = func() error { return syscall.Kill(-build.Process.Pid, syscall.SIGTERM) }
+			build.WaitDelay = 10 * time.Second
+			if err := build.Run(); err != nil {
+				return &exitError{exitNotHealthy, fmt.Errorf("the images were not built: %w", err)}
+			}
+			return nil
+		},
 	}
 }
 
-// end stops watching, when all that was seen has been passed on.
-func (w *watching) end() error {
-	w.stop()
-	<-w.ended
-	return w.err
+// unpack writes the folders of the services to dir.
+func unpack(dir string) error {
+	return fs.WalkDir(docker.Files, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || path == "." {
+			return err
+		}
+		to := filepath.Join(dir, path)
+		if d.IsDir() {
+			return os.MkdirAll(to, 0o755)
+		}
+		text, err := docker.Files.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(to, text, 0o755)
+	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/myriad-iot/myriad/sim/child"
 	"github.com/myriad-iot/myriad/sim/cluster"
+	"github.com/myriad-iot/myriad/sim/rehearsal"
 )
 
 const workerHelp = `Carry a part of the devices of a run that is elsewhere: of "myriad run --expect N --listen HOST:PORT",
@@ -29,6 +31,7 @@ func workerCommand() *cobra.Command {
 		Example: "  MYRIAD_TOKEN=... myriad worker --join tls://10.0.0.7:7070",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			place.Token = cmp.Or(place.Token, os.Getenv(envToken))
 			if place.URL == "" || place.Token == "" {
 				return errors.New("a worker needs --join URL and a token: --token or MYRIAD_TOKEN")
 			}
@@ -36,15 +39,13 @@ func workerCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			child.Reborn()
-			ctx, release := interruptible(c.Context())
+			child.Reexec()
+			ctx, _, release := interruptible(c.Context())
 			defer release()
-			go collectByLoad(ctx, room)
-			w := &cluster.Worker{
-				Place: place, Self: self(), Version: version(), Wait: wait, Dialer: switchboards(from),
+			err = rehearsal.Join(ctx, &rehearsal.Joining{
+				Place: place, Version: version(), Wait: wait, Sources: from,
 				Joined: func(shards []int) { fmt.Fprintf(c.OutOrStdout(), "carrying %d shards\n", len(shards)) },
-			}
-			err = w.Run(ctx)
+			})
 			switch {
 			case err != nil && ctx.Err() != nil:
 				return &exitError{exitInterrupted, err}
@@ -56,7 +57,7 @@ func workerCommand() *cobra.Command {
 	}
 	fl := c.Flags()
 	fl.StringVar(&place.URL, "join", "", "where the coordinator is: tls://HOST:PORT, or nats://HOST:PORT on this machine")
-	fl.StringVar(&place.Token, "token", os.Getenv("MYRIAD_TOKEN"), "the run's token; $MYRIAD_TOKEN is better: arguments can be seen by all users of a machine")
+	fl.StringVar(&place.Token, "token", "", "the run's token; $MYRIAD_TOKEN is better: arguments can be seen by all users of a machine")
 	fl.StringVar(&place.Fingerprint, "fingerprint", "", "SHA-256 of the coordinator's certificate, to know it by instead of by the token's key")
 	fl.DurationVar(&wait, "wait", 0, "how long to try while no coordinator listens there yet")
 	fl.StringSliceVar(&sources, "source-address", nil, "address or prefix of this machine that devices call from; several, comma-separated")

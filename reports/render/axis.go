@@ -121,6 +121,14 @@ func timeTicks(end float64) []float64 {
 
 func tickTime(t float64) string { return clock(time.Duration(t * float64(time.Second))) }
 
+// tickDuration is a duration short enough for an axis: from two minutes on as a clock, "16:40", "2:46:40".
+func tickDuration(s float64) string {
+	if s < 120 {
+		return Seconds(s)
+	}
+	return tickTime(s)
+}
+
 // tickCount is a count short enough for an axis.
 func tickCount(v float64) string {
 	switch {

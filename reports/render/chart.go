@@ -6,10 +6,10 @@ import (
 	"html/template"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // chart is a drawing with its title and legend.
@@ -29,6 +29,11 @@ func charts(r *reports.Result) []chart {
 	}
 	t := timelineOf(r)
 	list := []chart{t.rates(r), t.connected(r)}
+	if c, ok := t.dropped(r); ok {
+		list = append(list, c)
+	}
+	list = append(list, t.usage(r)...)
+	list = append(list, t.told(r)...)
 	for op := range sim.NumOps {
 		for _, fleet := range fleetsIn(r) {
 			if c, ok := t.latency(r, op, fleet); ok {
@@ -67,21 +72,26 @@ func timelineOf(r *reports.Result) *timeline {
 }
 
 // numbered are the events that charts mark, in order. Phase edges are the bands.
-func numbered(r *reports.Result) []reports.Event {
+func numbered(r *reports.Result) []ledger.Event {
 	list := slices.Clone(r.Events)
-	list = slices.DeleteFunc(list, func(e reports.Event) bool {
-		return e.Kind == "started" || strings.HasPrefix(e.Kind, "phase-")
+	list = slices.DeleteFunc(list, func(e ledger.Event) bool {
+		return e.Kind == ledger.Begun(sim.ActPhaseStart) || e.Kind == ledger.Begun(sim.ActPhaseRun) ||
+			e.Kind == ledger.Begun(sim.ActPhaseEnd)
 	})
-	slices.SortStableFunc(list, func(a, b reports.Event) int { return cmp.Compare(a.At, b.At) })
+	slices.SortStableFunc(list, func(a, b ledger.Event) int { return cmp.Compare(a.At, b.At) })
 	return list
 }
 
-func eventClass(kind string) string {
-	switch sim.ActKind(kind) {
-	case sim.ActKill, sim.ActFreeze, sim.ActRestart, sim.ActPowerLoss, sim.ActOffline, "interrupted", "service-down":
+func eventClass(kind ledger.EventKind) string {
+	switch kind {
+	case ledger.Begun(sim.ActFault), ledger.Begun(sim.ActOffline),
+		ledger.EventInterrupted, ledger.EventServiceDown, ledger.EventServiceFrozen, ledger.EventServiceLimited:
 		return "fault"
-	case sim.ActComeBack, "service-up":
+	case ledger.Begun(sim.ActComeBack), ledger.EventServiceUp, ledger.EventServiceThawed, ledger.EventServiceFree:
 		return "heal"
+	case ledger.EventFaultFailed, ledger.EventCommandFailed,
+		ledger.EventStoppedEarly, ledger.EventTimelineEnd, ledger.EventProbeLost, ledger.EventProbeAway, ledger.EventProbeBack, ledger.EventProbeStalled, ledger.EventSnapshotLost,
+		ledger.EventWorkerLost, ledger.EventTakenOver:
 	}
 	return "act"
 }
@@ -101,6 +111,37 @@ func (t *timeline) begin(label string, y axis, tick func(float64) string) *plot 
 	p.bands(t.bands)
 	p.axes(tick)
 	return p
+}
+
+// lined is a chart with a line for each entry of its legend.
+func (t *timeline) lined(c chart, lines [][]point, tick func(float64) string) chart {
+	top := 0.0
+	for _, l := range lines {
+		top = math.Max(top, highest(l))
+	}
+	from, to := yRange()
+	p := t.begin(c.Title, countAxis(top, from, to), tick)
+	for i, l := range lines {
+		p.line(c.Legend[i].Class, l)
+	}
+	p.marks(t.moments)
+	c.SVG = template.HTML(p.done())
+	return c
+}
+
+// held is a line that stays as it is until the next point, and to the end.
+func held(points []point, end float64) (list []point) {
+	for i, p := range points {
+		p.x = math.Min(math.Max(p.x, 0), end)
+		if i > 0 {
+			list = append(list, point{p.x, points[i-1].y})
+		}
+		list = append(list, p)
+	}
+	if n := len(points); n > 0 {
+		list = append(list, point{end, points[n-1].y})
+	}
+	return list
 }
 
 // rates is what happened per second, over all fleets.
@@ -169,27 +210,32 @@ func (t *timeline) latency(r *reports.Result, op sim.Op, fleet string) (chart, b
 	}
 	var p50, p99, top []point
 	low, high := math.Inf(1), 0.0
-	next := -1
+	next, unanswered := -1, false
 	for i := range r.Frames {
 		f := &r.Frames[i]
 		if f.Fleet != fleet {
 			continue
 		}
 		q := f.Latency[name]
-		if next >= 0 && f.Second > next || q.Count == 0 {
+		if next >= 0 && f.Second > next || q.Due() == 0 {
 			gap := point{float64(f.Second), math.NaN()}
 			p50, p99, top = append(p50, gap), append(p99, gap), append(top, gap)
 		}
 		next = f.Second + 1
-		if q.Count == 0 {
+		if q.Due() == 0 {
 			continue
 		}
 		x := float64(f.Second) + 0.5
 		p50, p99, top = append(p50, point{x, q.P50}), append(p99, point{x, q.P99}), append(top, point{x, q.Max})
-		if q.P50 > 0 {
+		if q.P50 > 0 && finite(q.P50) {
 			low = math.Min(low, q.P50)
 		}
-		high = math.Max(high, q.Max)
+		for _, v := range []float64{q.P50, q.P99, q.Max} {
+			if finite(v) {
+				high = math.Max(high, v)
+			}
+		}
+		unanswered = unanswered || q.Unanswered > 0
 	}
 	if high == 0 && math.IsInf(low, 1) && !slices.ContainsFunc(top, func(p point) bool { return !math.IsNaN(p.y) }) {
 		return c, false
@@ -203,7 +249,10 @@ func (t *timeline) latency(r *reports.Result, op sim.Op, fleet string) (chart, b
 	if y.log {
 		c.Note += "; logarithmic"
 	}
-	p := t.begin(c.Title+", "+c.Note, y, Seconds)
+	if unanswered {
+		c.Note += "; what was never answered is at the upper edge"
+	}
+	p := t.begin(c.Title+", "+c.Note, y, tickDuration)
 	p.marks(t.moments)
 	p.limits(limits)
 	p.line("s-max", top) // over all else: no mark and no name hides a figure

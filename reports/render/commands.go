@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/myriad-iot/myriad/reports"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // commandColumn is one figure of the ledger of commands, with what it means.
@@ -17,7 +18,7 @@ type commandColumn struct {
 func (c commandColumn) Count() string { return Count(c.N) }
 
 // commandColumns are the figures of t; none if the story sends no commands.
-func commandColumns(t *reports.CommandTotals) []commandColumn {
+func commandColumns(t *ledger.CommandTotals) []commandColumn {
 	if t == nil {
 		return nil
 	}
@@ -33,7 +34,7 @@ func commandColumns(t *reports.CommandTotals) []commandColumn {
 }
 
 // commandLedger is the ledger in one line; the last three only where there are any.
-func commandLedger(t *reports.CommandTotals, space string) string {
+func commandLedger(t *ledger.CommandTotals, space string) string {
 	var parts []string
 	for i, c := range commandColumns(t) {
 		if i < 4 || c.N > 0 {
@@ -44,14 +45,14 @@ func commandLedger(t *reports.CommandTotals, space string) string {
 }
 
 // addCommands is the sum of both; nil if there are none.
-func addCommands(a, b *reports.CommandTotals) *reports.CommandTotals {
+func addCommands(a, b *ledger.CommandTotals) *ledger.CommandTotals {
 	switch {
 	case a == nil:
 		return b
 	case b == nil:
 		return a
 	}
-	return &reports.CommandTotals{
+	return &ledger.CommandTotals{
 		Due: a.Due + b.Due, Sent: a.Sent + b.Sent, Unsent: a.Unsent + b.Unsent, Answered: a.Answered + b.Answered,
 		Duplicated: a.Duplicated + b.Duplicated, Unanswered: a.Unanswered + b.Unanswered, Phantom: a.Phantom + b.Phantom,
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/myriad-iot/myriad/reports"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // Where commands are sent every form of the report counts them, and elsewhere none speaks of them.
@@ -32,7 +32,7 @@ func TestCommandsAreShown(t *testing.T) {
 			t.Errorf("%s counts commands of a run without", name)
 		}
 	}
-	run.Stories[0].Commands = &reports.CommandTotals{Due: 1234, Sent: 1230, Unsent: 4, Answered: 1200, Unanswered: 30, Duplicated: 7}
+	run.Stories[0].Commands = &ledger.CommandTotals{Due: 1234, Sent: 1230, Unsent: 4, Answered: 1200, Unanswered: 30, Duplicated: 7}
 	out := render()
 	for name, want := range map[string]string{
 		"text":     "commands  due 1,234 · sent 1,230 · answered 1,200 · unanswered 30 · duplicated 7 · unsent 4\n",

@@ -2,9 +2,9 @@
 // Markdown, CI annotations, the HTML report, Prometheus metrics, the terminal summary and the live
 // block.
 //
-// The folder is the contract. [Write] stores the machine files and then calls [Build], which
-// renders junit.xml, summary.md, report.html and metrics.prom from those files alone: a folder that
-// was copied here from elsewhere gives the same bytes.
+// The folder is the contract, and [Formats] is the table of what is in it. [Write] stores the machine
+// files and then calls [Build], which draws the others from those files alone: a folder that was copied
+// here from elsewhere gives the same bytes.
 //
 // Units: seconds, messages, devices and bytes; fields whose JSON name ends in _ns are nanoseconds
 // since the run's origin, and the histograms of hist.hlog hold microseconds. Stories are numbered

@@ -36,14 +36,13 @@ func durationOf(tag string) (k durationKey, ok bool) {
 }
 
 func durationHelp(measure string) string {
-	const rows = `Rows with phase="" are the whole run, the others all fleets in that phase.`
 	switch measure {
 	case "response":
-		return "Time from when an operation was due until it was done. " + rows
+		return "Time from when an operation was due until it was done."
 	case "service":
-		return "Time from when an operation was sent until it was done. " + rows
+		return "Time from when an operation was sent until it was done."
 	case "lag":
-		return "Time from when an operation was due until it was sent: the simulator's own lateness. " + rows
+		return "Time from when an operation was due until it was sent: the simulator's own lateness."
 	}
 	return ""
 }
@@ -102,9 +101,14 @@ func (e *exposition) durations(story string, r *reports.Result) {
 		for i, le := range bounds() {
 			upTo[float64(le)/1e6] = b.upTo[i]
 		}
-		desc := prometheus.NewDesc("myriad_"+k.measure+"_seconds", durationHelp(k.measure),
-			[]string{"story", "op", "fleet", "phase"}, nil)
-		e.metrics = append(e.metrics, prometheus.MustNewConstHistogram(desc, b.count, b.sum, upTo, story, k.op, k.fleet,
-			k.phase))
+		// Phases have a family of their own: in one with the whole run, sums would count what is in both twice.
+		if k.phase != "" {
+			desc := prometheus.NewDesc("myriad_phase_"+k.measure+"_seconds", durationHelp(k.measure)+` In a phase; rows with fleet="" are all fleets.`,
+				[]string{"story", "op", "fleet", "phase"}, nil)
+			e.metrics = append(e.metrics, prometheus.MustNewConstHistogram(desc, b.count, b.sum, upTo, story, k.op, k.fleet, k.phase))
+			continue
+		}
+		desc := prometheus.NewDesc("myriad_"+k.measure+"_seconds", durationHelp(k.measure)+" In the whole run.", []string{"story", "op", "fleet"}, nil)
+		e.metrics = append(e.metrics, prometheus.MustNewConstHistogram(desc, b.count, b.sum, upTo, story, k.op, k.fleet))
 	}
 }

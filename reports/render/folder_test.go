@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,8 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/myriad-iot/myriad/reports"
+	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 func readAll(t *testing.T, dir string) map[string]string {
@@ -46,7 +49,7 @@ func written(t *testing.T) string {
 func TestWriteThenBuildChangesNothing(t *testing.T) {
 	dir := written(t)
 	before := readAll(t, dir)
-	want := []string{"errors.jsonl", "events.jsonl", "hist.hlog", "junit.xml", "ledger/story-0.jsonl",
+	want := []string{".myriad", "errors.jsonl", "events.jsonl", "hist.hlog", "junit.xml", "latency.csv", "ledger/.myriad", "ledger/story-0.jsonl",
 		"ledger/story-1.jsonl",
 		"ledger/totals.json", "metrics.prom", "report.html", "run.json", "series.jsonl.gz", "stories.json", "summary.json",
 		"summary.md"}
@@ -57,8 +60,11 @@ func TestWriteThenBuildChangesNothing(t *testing.T) {
 	if slices.Sort(names); !slices.Equal(names, want) {
 		t.Errorf("files %q, want %q", names, want)
 	}
-	for _, name := range []string{fileJUnit, fileMD, fileHTML, fileMetrics} {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+	for _, f := range Formats() {
+		if !f.Drawn() {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, f.Name)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -232,19 +238,47 @@ func TestWriteTakesOnlyFreeOrOwnFolders(t *testing.T) {
 		}
 	})
 	t.Run("interrupted before", func(t *testing.T) {
-		dir := t.TempDir()
-		if err := os.MkdirAll(filepath.Join(dir, stagePrefix+"1", "ledger"), 0o755); err != nil {
+		f, err := Take(t.TempDir())
+		if err != nil {
 			t.Fatal(err)
 		}
-		if err := Write(dir, sampleRun()); err != nil {
+		defer f.Close()
+		if _, err := f.Stage(); err != nil {
 			t.Fatal(err)
 		}
-		for name := range readAll(t, dir) {
-			if strings.HasPrefix(name, ".") {
+		if err := f.Renew(BusFolder); err != nil {
+			t.Fatal(err)
+		}
+		if err := Fill(f, sampleRun()); err != nil {
+			t.Fatal(err)
+		}
+		for name := range readAll(t, f.Dir) {
+			if strings.HasPrefix(name, ".writing") {
 				t.Errorf("left behind: %s", name)
 			}
 		}
 	})
+}
+
+// Results may hold secrets: they are their owner's.
+func TestResultsAreTheirOwners(t *testing.T) {
+	dir := written(t)
+	if err := Build(dir); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %o", path, info.Mode().Perm())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestWriteOfARunWithoutStories(t *testing.T) {
@@ -334,7 +368,23 @@ func TestEveryFieldComesBack(t *testing.T) {
 	r := sampleRun().Stories[0]
 	r.Reasons = []string{"why"}
 	r.Fleets[0].Unobserved = "nobody looks"
-	r.Commands = &reports.CommandTotals{Due: 5, Sent: 4, Unsent: 1, Answered: 3, Duplicated: 2, Unanswered: 1, Phantom: 6}
+	r.Streams = []reports.StreamResult{{Fleet: "meters", Stream: "health", Topic: "h/{id}", Messages: ledger.Totals{Due: 3, Sent: 2}}}
+	r.Journeys = sampleJourneys()
+	r.Hearings = []reports.HearingResult{{From: "meters", Stream: "report", To: []string{"rooms"},
+		Hearing: ledger.Hearing{Group: "g/#", Receivers: 3, Away: 1, Missing: 2, Apart: 4, Retained: 5, Deliveries: ledger.Deliveries{Owed: 3, Got: 2, Lost: 1, OwedQoS: [3]uint64{0, 3, 0}}}}}
+	r.Wills = []reports.WillResult{{Fleet: "meters", Wills: ledger.Wills{Devices: 9, Absent: 1, WillTotals: ledger.WillTotals{
+		Seen: 12, Due: 10, Received: 4, Missing: 1, Unsettled: 2, Unknown: 3, Twice: 5, Early: 6, NotDue: 7}}}}
+	r.Sessions = []reports.SessionResult{{Fleet: "meters", Devices: 9, Connections: 30, Present: 11, TakenOver: 3, Absent: 1,
+		Ended: []ledger.Parting{{Name: sim.TakenOver.String(), Times: 2}, {Name: sim.Wordless.String(), Times: 4}},
+		Taken: []reports.TakenSession{{Device: "meters-3", By: []string{"copy of meters-3"}, Told: 2, Seen: 1, First: 3, Last: 4, Together: 5e9}}}}
+	r.Heard = []ledger.Heard{{Device: "rooms-7", From: "meters", Missing: "meters-3: 4", Deliveries: ledger.Deliveries{Owed: 3, Twice: 1}}}
+	r.Usage = []ledger.Usage{{Service: "broker", Points: []ledger.UsagePoint{{Memory: 1e6}, {At: 1e9, CPU: 2e8, Memory: 2e6}}}}
+	r.Drops = []ledger.Drops{{Endpoint: "b:1", Before: 7, During: 3, Points: []ledger.DropPoint{{At: 1e9, Dropped: 3}}}}
+	r.Usage = []ledger.Usage{{Service: "broker", Points: []ledger.UsagePoint{{At: 1e9, CPU: 3, Memory: 5}}}}
+	r.Figures = []ledger.Figures{{Service: "broker", Until: 9e9, Named: []ledger.Figure{{Name: "a/b", First: 1, Last: 2, Highest: 3.5, Lowest: -1,
+		Points: []ledger.FigurePoint{{At: 1e9, Value: 3.5}}}}}}
+	r.Remarks = []reports.ErrorClass{{Class: sim.RemarkQoS1.Class(), Op: "connect", Count: 3, First: 1, Last: 2, Devices: []string{"meters-1"}}}
+	r.Commands = &ledger.CommandTotals{Due: 5, Sent: 4, Unsent: 1, Answered: 3, Duplicated: 2, Unanswered: 1, Phantom: 6}
 	for name, v := range map[string]any{
 		"Result": *r, "FleetResult": r.Fleets[0], "Finding": r.Findings[2], "ErrorClass": r.Errors[0],
 	} {
@@ -357,7 +407,40 @@ func TestEveryFieldComesBack(t *testing.T) {
 	got := d.Run.Stories[0]
 	if !reflect.DeepEqual(got.Fleets, r.Fleets) || !reflect.DeepEqual(got.Findings[2], r.Findings[2]) ||
 		!reflect.DeepEqual(got.Errors, r.Errors) || got.DevicesOmitted != r.DevicesOmitted ||
-		!reflect.DeepEqual(got.Reasons, r.Reasons) || !reflect.DeepEqual(got.Endpoints, r.Endpoints) || !reflect.DeepEqual(got.Commands, r.Commands) {
+		!reflect.DeepEqual(got.Reasons, r.Reasons) || !reflect.DeepEqual(got.Endpoints, r.Endpoints) || !reflect.DeepEqual(got.Drops, r.Drops) || !reflect.DeepEqual(got.Usage, r.Usage) || !reflect.DeepEqual(got.Commands, r.Commands) ||
+		!reflect.DeepEqual(got.Streams, r.Streams) || !reflect.DeepEqual(got.Hearings, r.Hearings) || !reflect.DeepEqual(got.Wills, r.Wills) || !reflect.DeepEqual(got.Heard, r.Heard) || !reflect.DeepEqual(got.Journeys, r.Journeys) {
 		t.Errorf("read back %+v", got)
+	}
+}
+
+// A result of a version whose events did not say their act is still read: they belong to none.
+func TestEventsWithoutAct(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "result")
+	run := sampleRun()
+	if err := Write(dir, run); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, fileEvents)
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(text, []byte(`"act":-1`)) || !bytes.Contains(text, []byte(`"act":1`)) {
+		t.Errorf("events do not say their act:\n%s", text)
+	}
+	text = regexp.MustCompile(`,"act":-?\d+`).ReplaceAll(text, nil)
+	if err := os.WriteFile(name, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range d.Run.Stories[0].Events {
+		want := run.Stories[0].Events[i]
+		want.Act = ledger.NoAct
+		if e != want {
+			t.Errorf("event %+v, want %+v", e, want)
+		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/myriad-iot/myriad/reports"
 )
 
 // Seconds formats a duration given in seconds for people: "12.3 ms", "1.5 s", "2 min 5 s", "3 h 20 min".
@@ -18,10 +20,6 @@ func Count[T int | int64 | uint64](n T) string {
 	}
 	return group(digits)
 }
-
-// Percent formats a percentage, 0 to 100. What is not exactly 0% or 100% never reads so: a fleet
-// that lost one message of ten million did not deliver 100%.
-func Percent(p float64) string { return percent(p, 3) }
 
 // Rate formats a number per second: "1,234/s".
 func Rate(r float64) string { return number(r, 3) + "/s" }
@@ -175,12 +173,36 @@ func clock(d time.Duration) string {
 	return strconv.FormatInt(s/60, 10) + ":" + two(s%60)
 }
 
+// never is a time that falls among operations that were never answered, or of what never came.
+const never = "never"
+
+// samples is how many operations quantiles are over, and what is left out: "275 of 515" were answered.
+func samples(q *reports.Quantiles) string {
+	text := Count(q.Count)
+	if q.Unanswered > 0 {
+		text += " of " + Count(q.Due())
+	}
+	if q.LeftOut > 0 {
+		text += ", " + Count(q.LeftOut) + " left out"
+	}
+	return text
+}
+
+// quantileCells are p50, p90, p99, p99.9 and the longest.
+func quantileCells(q *reports.Quantiles) []string {
+	n := q.Due()
+	return []string{percentile(q.P50, n, .5), percentile(q.P90, n, .9), percentile(q.P99, n, .99), percentile(q.P999, n, .999),
+		percentile(q.Max, n, 0)}
+}
+
 // percentile formats the q-quantile of n samples, with a "~" before it where n is too small for
 // there to be even one sample beyond it.
 func percentile(v float64, n int64, q float64) string {
 	switch {
 	case n == 0:
 		return "-"
+	case math.IsInf(v, 1):
+		return never
 	case float64(n)*(1-q) < 0.999999:
 		return "~" + Seconds(v)
 	}

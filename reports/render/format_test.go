@@ -41,8 +41,8 @@ func TestPercent(t *testing.T) {
 		0: "0%", 100: "100%", 50: "50%", 12.345: "12.3%", 99: "99%", 99.5: "99.5%", 99.98: "99.98%", 99.999: "99.999%",
 		99.9999999: "99.9999999%", 0.0000123: "0.0000123%", 250: "250%", 1e-12: "0.000000000001%", -3.25: "-3.25%",
 	} {
-		if got := Percent(v); got != want {
-			t.Errorf("Percent(%v) = %q, want %q", v, got, want)
+		if got := Value(v, "%"); got != want {
+			t.Errorf("Value(%v) = %q, want %q", v, got, want)
 		}
 	}
 }

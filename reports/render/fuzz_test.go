@@ -10,6 +10,7 @@ import (
 
 	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // FuzzLoad puts anything in the place of a file of a good folder: Load says what is wrong or
@@ -64,8 +65,8 @@ func FuzzNames(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string) {
 		r := &reports.Result{
 			Plan: &sim.Plan{Story: sim.Story{Name: name, URI: name}}, Verdict: reports.Failed, Reasons: []string{name},
-			Phases:   []reports.PhaseSpan{{Name: name, End: 10 * second}},
-			Events:   []reports.Event{{Kind: "kill", Text: name}},
+			Phases:   []ledger.PhaseSpan{{Name: name, End: 10 * second}},
+			Events:   []ledger.Event{{Kind: "fault", Text: name}},
 			Frames:   []reports.Frame{{Fleet: name, Latency: map[string]reports.Quantiles{"publish": quantiles(1, 1, 2, 3)}}},
 			Findings: []reports.Finding{{Check: &sim.Check{Text: name}, Unit: name}},
 		}

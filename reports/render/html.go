@@ -23,7 +23,7 @@ var pageCSS string
 // but the one style sheet inside, by its hash. The markup is well-formed XML as well.
 func HTML(w io.Writer, d *Document) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"class": verdictClass, "sign": mark, "date": date, "count": Count[uint64],
+		"class": verdictClass, "sign": mark, "date": date, "count": Count[uint64], "head": heading,
 	}).Parse(pageHTML)
 	if err != nil {
 		return fmt.Errorf("report: %w", err)

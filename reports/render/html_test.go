@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 func htmlOf(t *testing.T, run *reports.Run) string {
@@ -117,8 +119,8 @@ func TestHostileTextIsHarmless(t *testing.T) {
 	if elements["script"] > 0 || strings.Contains(files[fileHTML], "<script") {
 		t.Error("a script got into the page")
 	}
-	wellFormed(t, files[fileJUnit])
-	markdown, fenced, _ := strings.Cut(files[fileMD], "```sh\n")
+	wellFormed(t, files["junit.xml"])
+	markdown, fenced, _ := strings.Cut(files["summary.md"], "```sh\n")
 	if strings.Contains(markdown, "<script") || strings.Count(fenced, "\n") != 2 {
 		t.Error("a script got into summary.md")
 	}
@@ -129,7 +131,7 @@ func TestHostileTextIsHarmless(t *testing.T) {
 	for name, s := range map[string]string{
 		"text": text.String(), "live block": strings.ReplaceAll(LiveBlock(State{Story: hostileText, Phase: hostileText,
 			Errors: 1, LastError: hostileText, Latency: Recent{Op: hostileText, Count: 1}}, TextOptions{}), "\x1b[K", ""),
-		"live line": LiveLine(State{Phase: hostileText, Errors: 1, LastError: hostileText}), fileMD: files[fileMD],
+		"live line": LiveLine(State{Phase: hostileText, Errors: 1, LastError: hostileText}), "summary.md": files["summary.md"],
 	} {
 		if i := strings.IndexFunc(s, func(r rune) bool { return r < ' ' && r != '\n' || r == 0x202e }); i >= 0 {
 			t.Errorf("%s: control character %q", name, s[i])
@@ -250,6 +252,11 @@ func TestAxes(t *testing.T) {
 			t.Errorf("%v s: %d ticks %v, want %d", end, got, timeTicks(end), want)
 		}
 	}
+	for v, want := range map[float64]string{0.01: "10 ms", 100: "100 s", 1000: "16:40", 10_000: "2:46:40", 500_000: "138:53:20"} {
+		if got := tickDuration(v); got != want {
+			t.Errorf("%v s: %q, want %q", v, got, want)
+		}
+	}
 	log := durationAxis(0.001, 10, 0, 100)
 	for v, want := range map[float64]float64{0.001: 0, 0.1: 50, 10: 100, 1000: 100, 0: 0} {
 		if got := log.at(v); math.Abs(got-want) > 1e-9 {
@@ -305,17 +312,70 @@ func TestOnlyWhatWentWellIsFolded(t *testing.T) {
 // TestRowsThatSayNothingAreLeftOut, and named, unless nobody knows their figures.
 func TestRowsThatSayNothingAreLeftOut(t *testing.T) {
 	r := sampleRun().Stories[1]
-	l := ledger(r)
-	const zero = "stored, unknown, unsettled, resent, dropped, unsent, phantom, undelivered, lost at QoS 0, lost at QoS 1, lost at QoS 2, simulator lost"
-	if l.Zero != zero || len(l.Rows)+strings.Count(zero, ", ")+1 != len(columns()) {
+	l := ledgerTable(r)
+	const zero = "stored, refused, unknown, without answer, unsettled, unwatched, resent, dropped, unsent, phantom, undelivered, nobody subscribed, lost at QoS 0, lost at QoS 1, lost at QoS 2, simulator lost"
+	if l.Zero != zero || len(l.Rows)+strings.Count(zero, ", ")+1 != len(ledger.Columns()) {
 		t.Errorf("%d rows, and not shown: %s", len(l.Rows), l.Zero)
 	}
 	r.Fleets[0].Unobserved = "nobody looks"
-	if l := ledger(r); l.Zero != "resent, dropped, unsent, simulator lost" {
+	if l := ledgerTable(r); l.Zero != "refused, without answer, resent, dropped, unsent, nobody subscribed, simulator lost" {
 		t.Errorf("without an observer, not shown: %s", l.Zero)
 	}
 	r.Latency = append(r.Latency, reports.LatencyRow{Op: sim.OpPublish, Fleet: "meters"})
 	if n := len(latencyRows(r)); n != 1 {
 		t.Errorf("%d rows of latency, want one: the only fleet's are those of all", n)
+	}
+}
+
+// The report says what the story declares, and names each figure of a claim where there is no room for a table.
+func TestD4_GivensAndNarrowClaims(t *testing.T) {
+	run := sampleRun()
+	run.Stories[0].Plan.Story.Givens = []string{`a fleet "rooms" of 10 "sensor" devices`, "the fleets:\n| name |\n| <a> |"}
+	out := htmlOf(t, run)
+	for _, want := range []string{
+		"<li>a fleet &#34;rooms&#34; of 10 &#34;sensor&#34; devices</li>", "<li>the fleets:\n| name |\n| &lt;a&gt; |</li>",
+		`<table class="claims">`, `data-name="value"`, `data-name="limit"`, `data-name="margin"`, `data-name="n"`, "@media (max-width:600px){.claims tr{display:grid",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+}
+
+// TestD4_WideTablesOnNarrowScreens: each figure of a table with many columns has the name of its column, below which it
+// stands where there is no room, and no word of it is broken where there is.
+func TestD4_WideTablesOnNarrowScreens(t *testing.T) {
+	run := sampleRun()
+	r := run.Stories[0]
+	r.Hearings = []reports.HearingResult{{From: "meters", Stream: "report", To: []string{"boards"}}}
+	r.Heard = []ledger.Heard{{Device: "boards-7", From: "meters", Missing: "meters-3: 4-13"}}
+	r.Streams = []reports.StreamResult{{Fleet: "meters", Stream: "report", Topic: "t"}}
+	r.Endpoints = []reports.EndpointLoad{{Address: "mqtt://a:1", Devices: 3, Second: 3, Seconds: 4}, {Address: "mqtt://b:1", Devices: 3}}
+	page := htmlOf(t, run)
+	tables := regexp.MustCompile(`(?s)<table class="cells">.*?</table>`).FindAllString(page, -1)
+	if len(tables) != 6 { // both stories have fleets
+		t.Fatalf("%d tables have named cells", len(tables))
+	}
+	for _, table := range tables {
+		rows := strings.Split(table, "<tr")
+		var heads []string
+		for _, m := range regexp.MustCompile(`<th[^>]*>([^<]*)</th>`).FindAllStringSubmatch(rows[1], -1) {
+			heads = append(heads, m[1])
+		}
+		for _, row := range rows[2:] {
+			var named []string
+			for _, m := range regexp.MustCompile(`<td[^>]* data-name="([^"]*)"`).FindAllStringSubmatch(row, -1) {
+				named = append(named, m[1])
+			}
+			if !slices.Equal(named, heads) {
+				t.Errorf("the cells are named %q below %q", named, heads)
+			}
+		}
+	}
+	if !strings.Contains(pageCSS, ".scroll td{overflow-wrap:break-word}") {
+		t.Error("words in tables are broken anywhere")
+	}
+	if rows := endpointRows(r); rows[0][2] != "-" || rows[1][2] != "0" || rows[0][7] != "3" || rows[0][8] != "4" {
+		t.Errorf("endpoints: %q", rows)
 	}
 }

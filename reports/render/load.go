@@ -1,18 +1,14 @@
 package render
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/myriad-iot/myriad/reports"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // Document is a result folder in memory.
@@ -27,7 +23,8 @@ func NewDocument(run *reports.Run) *Document {
 }
 
 // Load reads the machine files of the result folder dir. A folder that is incomplete, damaged or
-// of another schema is an error that names the file.
+// of another schema is an error that names the file. Only regular files are read, and of each not more than a
+// run can have written.
 func Load(dir string) (*Document, error) {
 	d := &Document{Run: &reports.Run{}}
 	var stories storiesFile
@@ -57,11 +54,15 @@ func Load(dir string) (*Document, error) {
 	if err := d.adopt(&stories, &totals); err != nil {
 		return nil, fmt.Errorf("load result: %s: %w", dir, err)
 	}
-	if err := d.readLong(dir); err != nil {
+	var counts []recordCounts
+	for _, s := range stories.Stories {
+		counts = append(counts, s.Counts)
+	}
+	if err := d.readLong(dir, counts); err != nil {
 		return nil, fmt.Errorf("load result: %w", err)
 	}
 	for i, r := range d.Run.Stories {
-		have := recordCounts{len(r.Events), len(r.Errors), len(r.Frames), len(r.Devices), len(r.Hists)}
+		have := recordCounts{len(r.Events), len(r.Errors) + len(r.Remarks), len(r.Frames), len(r.Devices), len(r.Hists)}
 		if want := stories.Stories[i].Counts; have != want {
 			return nil, fmt.Errorf("load result: %s: damaged: story %d has %+v, and %s says %+v",
 				dir, i, have, fileStories, want)
@@ -83,8 +84,8 @@ func (d *Document) adopt(stories *storiesFile, totals *totalsFile) error {
 		}
 		r := &reports.Result{
 			Plan: s.Plan, Verdict: s.Verdict, Reasons: s.Reasons, T0: s.T0, Length: s.Length,
-			Phases: s.Phases, Latency: s.Latency, Lag: s.Lag, Messages: t.Messages, Commands: t.Commands, DevicesOmitted: s.Omitted,
-			Endpoints: s.Endpoints,
+			Phases: s.Phases, Latency: s.Latency, Lag: s.Lag, Messages: t.Messages, Commands: t.Commands, Streams: t.Streams, Journeys: t.Journeys, Hearings: t.Hearings, Heard: t.Heard, Wills: t.Wills, Sessions: t.Sessions, DevicesOmitted: s.Omitted,
+			Endpoints: s.Endpoints, Drops: s.Drops, Usage: s.Usage, Figures: s.Figures,
 		}
 		for j, f := range s.Fleets {
 			r.Fleets = append(r.Fleets, reports.FleetResult{
@@ -93,10 +94,7 @@ func (d *Document) adopt(stories *storiesFile, totals *totalsFile) error {
 			})
 		}
 		for _, f := range s.Findings {
-			r.Findings = append(r.Findings, reports.Finding{
-				Check: f.Check, Verdict: f.Verdict, Value: float64(f.Value), Limit: float64(f.Limit),
-				Margin: float64(f.Margin), N: f.N, Unit: f.Unit, Note: f.Note,
-			})
+			r.Findings = append(r.Findings, f.finding())
 		}
 		d.Run.Stories = append(d.Run.Stories, r)
 	}
@@ -104,9 +102,13 @@ func (d *Document) adopt(stories *storiesFile, totals *totalsFile) error {
 }
 
 // readLong reads the files that hold many records.
-func (d *Document) readLong(dir string) error {
-	err := readLines(dir, fileEvents, func(b []byte) error {
-		var l eventLine
+func (d *Document) readLong(dir string, counts []recordCounts) error {
+	all := recordCounts{}
+	for _, c := range counts {
+		all.Events, all.Errors, all.Frames = all.Events+c.Events, all.Errors+c.Errors, all.Frames+c.Frames
+	}
+	err := readLines(dir, fileEvents, all.Events, func(b []byte) error {
+		l := eventLine{Event: ledger.Event{Act: ledger.NoAct}} // results of earlier versions say no act
 		r, err := d.line(b, &l, &l.Story)
 		if err == nil {
 			r.Events = append(r.Events, l.Event)
@@ -116,18 +118,22 @@ func (d *Document) readLong(dir string) error {
 	if err != nil {
 		return err
 	}
-	err = readLines(dir, fileErrors, func(b []byte) error {
+	err = readLines(dir, fileErrors, all.Errors, func(b []byte) error {
 		var l errorLine
 		r, err := d.line(b, &l, &l.Story)
 		if err == nil {
-			r.Errors = append(r.Errors, l.ErrorClass)
+			if strings.HasPrefix(l.Class, "remark ") {
+				r.Remarks = append(r.Remarks, l.ErrorClass)
+			} else {
+				r.Errors = append(r.Errors, l.ErrorClass)
+			}
 		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	err = readLines(dir, fileSeries, func(b []byte) error {
+	err = readLines(dir, fileSeries, all.Frames, func(b []byte) error {
 		var l frameLine
 		r, err := d.line(b, &l, &l.Story)
 		if err == nil {
@@ -139,8 +145,8 @@ func (d *Document) readLong(dir string) error {
 		return err
 	}
 	for i, r := range d.Run.Stories {
-		err := readLines(dir, ledgerName(i), func(b []byte) error {
-			var l reports.DeviceLedger
+		err := readLines(dir, ledgerName(i), counts[i].Devices, func(b []byte) error {
+			var l ledger.Evidence
 			if err := json.Unmarshal(b, &l); err != nil {
 				return err
 			}
@@ -163,58 +169,4 @@ func (d *Document) line(b []byte, into any, story *int) (*reports.Result, error)
 		return nil, fmt.Errorf("story %d, and there are %d", *story, len(d.Run.Stories))
 	}
 	return d.Run.Stories[*story], nil
-}
-
-func open(dir, name string, read func(io.Reader) error) error {
-	path := filepath.Join(dir, name)
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is missing: %s is not a result folder, or was not written to the end", name, dir)
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := read(f); err != nil {
-		return fmt.Errorf("%s: damaged: %w", path, err)
-	}
-	return nil
-}
-
-func readJSON(dir, name string, into any) error {
-	return open(dir, name, func(r io.Reader) error {
-		b, err := io.ReadAll(r)
-		if err != nil {
-			return err
-		}
-		return json.Unmarshal(b, into)
-	})
-}
-
-// readLines calls each with every line of a JSONL file, which may be compressed.
-func readLines(dir, name string, each func([]byte) error) error {
-	return open(dir, name, func(r io.Reader) error {
-		if filepath.Ext(name) == ".gz" {
-			zip, err := gzip.NewReader(r)
-			if err != nil {
-				return err
-			}
-			r = zip
-		}
-		in := bufio.NewReaderSize(r, 1<<16)
-		for n := 1; ; n++ {
-			b, err := in.ReadBytes('\n')
-			if len(bytes.TrimSpace(b)) > 0 {
-				if err := each(b); err != nil {
-					return fmt.Errorf("line %d: %w", n, err)
-				}
-			}
-			if err == io.EOF {
-				return nil
-			}
-			if err != nil {
-				return fmt.Errorf("line %d: %w", n, err)
-			}
-		}
-	})
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/myriad-iot/myriad/reports"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // maxMarkdown is how long summary.md may get in bytes: GitHub refuses a job summary over 1 MiB.
@@ -15,7 +16,7 @@ const maxMarkdown = 1_000_000
 func Markdown(w io.Writer, d *Document) error {
 	var b strings.Builder
 	run := d.Run
-	verdict := Overall(run)
+	verdict := run.Verdict()
 	fmt.Fprintf(&b, "## %s Myriad: %s\n\n", emoji(verdict), verdict)
 	if len(run.Stories) > 0 {
 		fmt.Fprintf(&b, "%s: %s · ", plural(len(run.Stories), "story", "stories"), tally(storyVerdicts(run)))
@@ -98,8 +99,26 @@ func figuresMarkdown(r *reports.Result) string {
 		}
 		fmt.Fprintf(&b, "%s %s", c.Name, Count(c.N))
 	}
+	for _, line := range streamLines(r, " ") {
+		b.WriteString("\n\nStream: " + md(line))
+	}
 	if line := commandLedger(r.Commands, " "); line != "" {
 		b.WriteString("\n\nCommands: " + line)
+	}
+	for _, line := range willLines(r, " ") {
+		b.WriteString("\n\nWills: " + md(line))
+	}
+	for _, line := range sessionLines(r, " ") {
+		b.WriteString("\n\nSessions: " + md(line))
+	}
+	for _, line := range usageLines(r) {
+		b.WriteString("\n\nUse: " + md(line))
+	}
+	for _, line := range hearingLines(r, " ") {
+		b.WriteString("\n\nReceivers: " + md(line))
+	}
+	for _, line := range journeyLines(r, " ") {
+		b.WriteString("\n\nJourney: " + md(line))
 	}
 	fmt.Fprintf(&b, "\n\nLag: p50 %s · p99 %s · max %s\n\n",
 		md(percentile(r.Lag.P50, r.Lag.Count, 0.5)), md(percentile(r.Lag.P99, r.Lag.Count, 0.99)), Seconds(r.Lag.Max))
@@ -109,24 +128,34 @@ func figuresMarkdown(r *reports.Result) string {
 			continue
 		}
 		q := row.Response
-		fmt.Fprintf(&b, "%s| %s | %s | %s | %s | %s | %s | %s |\n", head, row.Op, Count(q.Count),
-			md(percentile(q.P50, q.Count, .5)), md(percentile(q.P90, q.Count, .9)), md(percentile(q.P99, q.Count, .99)),
-			md(percentile(q.P999, q.Count, .999)), Seconds(q.Max))
+		cells := quantileCells(&q)
+		for i := range cells {
+			cells[i] = md(cells[i])
+		}
+		fmt.Fprintf(&b, "%s| %s | %s | %s |\n", head, row.Op, samples(&q), strings.Join(cells, " | "))
 		head = ""
 	}
 	if head == "" {
 		b.WriteByte('\n')
 	}
 	b.WriteString(endpointMarkdown(r))
-	head = "| Error | Operation | Count | First | Last |\n|---|---|---:|---:|---:|\n"
-	for _, e := range r.Errors {
-		fmt.Fprintf(&b, "%s| %s | %s | %s | %s | %s |\n", head, md(e.Class), md(e.Op), Count(e.Count),
+	b.WriteString(classMarkdown("Error", r.Errors))
+	b.WriteString(classMarkdown("Remark", r.Remarks))
+	return b.String()
+}
+
+// classMarkdown is the table of errors, or of remarks; empty if there are none.
+func classMarkdown(title string, list []reports.ErrorClass) string {
+	if len(list) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "| %s | Operation | Count | First | Last |\n|---|---|---:|---:|---:|\n", title)
+	for _, e := range list {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", md(strings.TrimPrefix(e.Class, "remark ")), md(e.Op), Count(e.Count),
 			clock(e.First), clock(e.Last))
-		head = ""
 	}
-	if head == "" {
-		b.WriteByte('\n')
-	}
+	b.WriteByte('\n')
 	return b.String()
 }
 
@@ -137,11 +166,11 @@ type tallied struct {
 }
 
 // shortLedger is the ledger in one line: what every run has, and of the rest what is not 0.
-func shortLedger(t *reports.Totals) []tallied {
+func shortLedger(t *ledger.Totals) []tallied {
 	var list []tallied
-	for i, c := range columns() {
+	for i, c := range ledger.Columns() {
 		n := c.Of(t)
-		if c.always(i) || n > 0 && c.Name != "lost at QoS 0" && c.Name != "lost at QoS 1" {
+		if always(&c, i) || n > 0 && c.Name != "lost at QoS 0" && c.Name != "lost at QoS 1" {
 			list = append(list, tallied{c.Name, n})
 		}
 	}
@@ -171,7 +200,7 @@ func md(s string) string {
 			b.WriteString("&gt;")
 		case r == '&':
 			b.WriteString("&amp;")
-		case r == '@': // mentions nobody
+		case r == '@': // so that GitHub does not take it for the name of a user
 			b.WriteString("&#64;")
 		case strings.ContainsRune("\\`*_{}[]()#!|~", r):
 			b.WriteByte('\\')

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/myriad-iot/myriad/reports"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // Metrics writes metrics.prom: the run's figures in Prometheus' text format 0.0.4, without times,
@@ -25,6 +26,7 @@ func Metrics(w io.Writer, d *Document) error {
 		e.story(names[i], r)
 		e.fleets(names[i], r)
 		e.commands(names[i], r)
+		e.journeys(names[i], r)
 		e.thens(names[i], r)
 		e.errors(names[i], r)
 		e.durations(names[i], r)
@@ -82,11 +84,9 @@ func (e *exposition) counter(name, help string, n uint64, l ...string) {
 	e.add(prometheus.CounterValue, name, help, float64(n), l)
 }
 
-// verdict is a row for each verdict there is, so that none comes and goes from run to run.
+// verdict is a row for each possible verdict, so that every run has the same rows.
 func (e *exposition) verdict(name, of string, v reports.Verdict, l ...string) {
-	for _, each := range []reports.Verdict{
-		reports.Passed, reports.Failed, reports.Invalid, reports.NotJudged, reports.Aborted,
-	} {
+	for _, each := range reports.Verdicts() {
 		is := 0.0
 		if each == v {
 			is = 1
@@ -98,7 +98,7 @@ func (e *exposition) verdict(name, of string, v reports.Verdict, l ...string) {
 func (e *exposition) run(run *reports.Run) {
 	e.gauge("run_info", "What was run: version, seed and scale.", 1, "version", run.Info.Version,
 		"seed", strconv.FormatUint(run.Info.Seed, 10), "scale", strconv.FormatFloat(run.Info.Scale, 'g', -1, 64))
-	e.verdict("run_verdict", "whole run", Overall(run))
+	e.verdict("run_verdict", "whole run", run.Verdict())
 	if run.Info.Started.IsZero() {
 		return
 	}
@@ -119,8 +119,13 @@ func (e *exposition) fleets(story string, r *reports.Result) {
 		l := labels{"story", story, "fleet", names[i]}
 		e.gauge("fleet_devices", "Devices of the fleet.", float64(f.Devices), l...)
 		e.gauge("fleet_connected_peak_devices", "Devices connected at once, at most.", float64(f.ConnectedPeak), l...)
-		for _, c := range columns() {
+		for _, c := range ledger.Columns() {
 			if c.Far && f.Unobserved != "" {
+				continue
+			}
+			if what, qos, ok := strings.Cut(c.Name, " at QoS "); ok {
+				name := "messages_" + strings.ReplaceAll(what, " ", "_") + "_by_qos_total"
+				e.counter(name, "The part of "+what+" that was sent with each QoS.", c.Of(&f.Messages), append(l[:len(l):len(l)], "qos", qos)...)
 				continue
 			}
 			name := "messages_" + strings.ToLower(strings.ReplaceAll(c.Name, " ", "_")) + "_total"
@@ -140,7 +145,7 @@ func (e *exposition) thens(story string, r *reports.Result) {
 		l := labels{"story", story, "then", names[i]}
 		e.verdict("then_verdict", "sentence", f.Verdict, l...)
 		e.gauge("then_samples", "Samples, messages or devices behind the sentence's value.", float64(f.N), l...)
-		if f.Verdict == reports.NotJudged || !finite(f.Value) {
+		if !f.Judged() || !finite(f.Value) {
 			continue
 		}
 		l = append(l, "unit", f.Unit)
@@ -174,8 +179,8 @@ func (e *exposition) errors(story string, r *reports.Result) {
 // in a quoted value too.
 func label(s string) string { return strings.ReplaceAll(plain(s), "#", "＃") }
 
-// distinct gives each of n things a label of its own: its name, with its place where others have
-// the same name, and with a number where that does not help.
+// distinct gives each of n things a label that no other has: its name, with its place if several have that
+// name, and with a number if they still are the same.
 func distinct(n int, of func(int) (name, place string)) []string {
 	list, count, taken := make([]string, n), map[string]int{}, map[string]bool{}
 	for i := range n {

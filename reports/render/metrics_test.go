@@ -17,6 +17,7 @@ import (
 
 	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 func metricsOf(t testing.TB, run *reports.Run) string {
@@ -88,7 +89,7 @@ func TestMetrics(t *testing.T) {
 		"myriad_story_duration_seconds" + storm:                                                      60,
 		"myriad_fleet_devices fleet=rooms" + storm:                                                   200,
 		"myriad_messages_lost_total fleet=meters" + storm:                                            3,
-		"myriad_messages_lost_at_qos_1_total fleet=meters" + storm:                                   3,
+		"myriad_messages_lost_by_qos_total fleet=meters qos=1" + storm:                               3,
 		"myriad_messages_stored_total fleet=rooms" + storm:                                           2400,
 		"myriad_errors_total class=tcp connection refused op=connect" + storm:                        12431,
 		"myriad_then_value" + storm + " then=no acknowledged message is lost" + u("messages"):        3,
@@ -96,14 +97,14 @@ func TestMetrics(t *testing.T) {
 		"myriad_then_limit" + storm + " then=at least 99% of messages are delivered" + u("%"):        99,
 		"myriad_then_samples" + storm + " then=no acknowledged message is lost":                      57900,
 		"myriad_then_verdict" + storm + " then=p99.9 storage latency is below 1s verdict=not judged": 1,
-		"myriad_response_seconds fleet= op=end-to-end phase=" + storm:                                46890,
-		"myriad_response_seconds fleet= op=end-to-end phase=" + storm + " le=0.002":                  0,
-		"myriad_response_seconds fleet= op=end-to-end phase=" + storm + " le=0.005":                  46890,
-		"myriad_response_seconds fleet= op=publish phase=" + storm + " le=0.001":                     14475,
-		"myriad_response_seconds fleet= op=publish phase=" + storm + " le=5":                         43425,
-		"myriad_response_seconds fleet= op=publish phase=" + storm + " le=+Inf":                      57900,
-		"myriad_response_seconds fleet=meters, north op=publish phase=out age%" + storm:              100,
-		"myriad_lag_seconds fleet=meters op=publish phase=" + storm:                                  55000,
+		"myriad_response_seconds fleet= op=end-to-end" + storm:                                       46890,
+		"myriad_response_seconds fleet= op=end-to-end" + storm + " le=0.002":                         0,
+		"myriad_response_seconds fleet= op=end-to-end" + storm + " le=0.005":                         46890,
+		"myriad_response_seconds fleet= op=publish" + storm + " le=0.001":                            14475,
+		"myriad_response_seconds fleet= op=publish" + storm + " le=5":                                43425,
+		"myriad_response_seconds fleet= op=publish" + storm + " le=+Inf":                             57900,
+		"myriad_phase_response_seconds fleet=meters, north op=publish phase=out age%" + storm:        100,
+		"myriad_lag_seconds fleet=meters op=publish" + storm:                                         55000,
 	} {
 		if v, ok := got[key]; !ok || v != want {
 			t.Errorf("%s: %v (there: %v), want %v", key, v, ok, want)
@@ -127,10 +128,13 @@ func TestMetricsLeaveOutWhatIsNotKnown(t *testing.T) {
 	run := sampleRun()
 	run.Stories[0].Fleets[1].Unobserved = "nobody subscribes"
 	got := scrape(t, metricsOf(t, run))
-	for _, c := range columns() {
-		name := "myriad_messages_" + strings.ToLower(strings.ReplaceAll(c.Name, " ", "_")) + "_total"
-		_, blind := got[name+" fleet=rooms story=A broker dies under a thousand meters"]
-		_, seen := got[name+" fleet=meters story=A broker dies under a thousand meters"]
+	for _, c := range ledger.Columns() {
+		name, qos := "myriad_messages_"+strings.ToLower(strings.ReplaceAll(c.Name, " ", "_"))+"_total", ""
+		if what, n, ok := strings.Cut(c.Name, " at QoS "); ok {
+			name, qos = "myriad_messages_"+what+"_by_qos_total", " qos="+n
+		}
+		_, blind := got[name+" fleet=rooms"+qos+" story=A broker dies under a thousand meters"]
+		_, seen := got[name+" fleet=meters"+qos+" story=A broker dies under a thousand meters"]
 		if blind == c.Far || !seen {
 			t.Errorf("%s: %v without an observer, %v with one", name, blind, seen)
 		}
@@ -159,7 +163,7 @@ func TestMetricsTellNamesakesApart(t *testing.T) {
 		"myriad_fleet_devices fleet=meters" + first:                                                  10,
 		"myriad_fleet_devices fleet=meters [2]" + second:                                             10,
 		"myriad_errors_total class=dns op=connect" + first:                                           5,
-		"myriad_response_seconds fleet= op=publish phase=" + second:                                  200,
+		"myriad_response_seconds fleet= op=publish" + second:                                         200,
 		"myriad_then_samples" + first + " then=no message arrives twice (features/storm.feature:36)": 100,
 		"myriad_then_samples" + first + " then=no message arrives twice (features/storm.feature:37)": 100,
 	} {
@@ -269,19 +273,42 @@ func TestRowsOfFleetsReplaceTheirSum(t *testing.T) {
 			{Tag: "short", Hist: hist(1, 1)},
 		}
 	}
-	const total = "myriad_response_seconds fleet= op=publish phase= story=A quiet afternoon"
-	const rooms = "myriad_response_seconds fleet=rooms op=publish phase= story=A quiet afternoon"
+	const total = "myriad_response_seconds fleet= op=publish story=A quiet afternoon"
+	const rooms = "myriad_response_seconds fleet=rooms op=publish story=A quiet afternoon"
 	r.Hists = hists(40)
 	got := scrape(t, metricsOf(t, run))
 	if _, ok := got[total]; ok || got[rooms] != 40 {
 		t.Error("the sum stands beside its parts")
 	}
-	if got["myriad_response_seconds fleet= op=publish phase=a/b story=A quiet afternoon"] != 100 {
+	if got["myriad_phase_response_seconds fleet= op=publish phase=a/b story=A quiet afternoon"] != 100 {
 		t.Error("a phase is missing")
 	}
 	r.Hists = hists(39)
 	if got := scrape(t, metricsOf(t, run)); got[total] != 100 {
 		t.Error("parts that do not add up replaced their sum")
+	}
+}
+
+// What is a part of something else has a family of its own, and no figure is in a name: sums over a family are right.
+func TestD5_FamiliesAddUp(t *testing.T) {
+	run := sampleRun()
+	run.Stories[1].Hists = append(run.Stories[1].Hists, reports.TaggedHist{Tag: "publish/response/-/calm", Hist: hist(40, 1100)})
+	text := metricsOf(t, run)
+	for _, line := range strings.Split(text, "\n") {
+		name, labels, _ := strings.Cut(line, "{")
+		if strings.HasPrefix(line, "#") || line == "" {
+			continue
+		}
+		if strings.Contains(labels, "phase=") != strings.HasPrefix(name, "myriad_phase_") {
+			t.Errorf("phases and the whole run share a family: %s", line)
+		}
+		name, _, _ = strings.Cut(name, " ")
+		if strings.ContainsAny(name, "0123456789") {
+			t.Errorf("a figure in a name: %s", name)
+		}
+	}
+	if !strings.Contains(text, `myriad_phase_response_seconds_count{fleet="",op="publish",phase="calm"`) {
+		t.Error("the phase is missing")
 	}
 }
 

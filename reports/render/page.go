@@ -10,6 +10,7 @@ import (
 
 	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // maxDevices is how many devices' accounts the page shows; ledger/ has more.
@@ -32,29 +33,39 @@ type page struct {
 type named struct{ Name, Value string }
 
 type pageStory struct {
-	Number       int
-	Name         string
-	Feature      string
-	At           string
-	Length       string
-	Verdict      reports.Verdict
-	Tally        string
-	Reasons      []string
-	Steps        []string
-	Claims       []pageClaim
-	Validity     []pageBox
-	Charts       []chart
-	Timeline     []pageEvent
-	Ledger       pageLedger
-	Commands     []commandColumn
-	Fleets       []pageFleet
-	Endpoints    [][]string
-	Devices      []reports.DeviceLedger
-	DevicesTotal string
-	DevicesNote  string
-	Latency      []pageLatency
-	Errors       []pageError
-	Open         bool // whether what lies behind the claims is unfolded
+	Number        int
+	Name          string
+	Feature       string
+	At            string
+	Length        string
+	Verdict       reports.Verdict
+	Tally         string
+	Reasons       []string
+	Givens        []string
+	Steps         []string
+	Claims        []pageClaim
+	Validity      []pageBox
+	Charts        []chart
+	Timeline      []pageEvent
+	Ledger        pageLedger
+	Commands      []commandColumn
+	Streams       [][]string
+	Wills         [][]string
+	Sessions      [][]string
+	Hearings      [][]string // what subscribing devices heard
+	Unclean       [][]string // those of them whose account is not clean
+	Journeys      [][]string
+	Fleets        []pageFleet
+	Endpoints     [][]string
+	EndpointHeads []string
+	Seconds       bool // some devices have a second connection
+	Devices       []ledger.Evidence
+	DevicesTotal  string
+	DevicesNote   string
+	Latency       []pageLatency
+	Errors        []pageError
+	Remarks       []pageError
+	Open          bool // whether what lies behind the claims is unfolded
 }
 
 type pageClaim struct {
@@ -81,7 +92,7 @@ type pageEvent struct {
 type pageLedger struct {
 	Heads []string
 	Rows  []ledgerRow
-	Zero  string   // the names of the columns that say nothing: nothing of the kind happened
+	Zero  string   // the names of the columns that are 0
 	Notes []string // why some figures are not known
 }
 
@@ -107,7 +118,7 @@ type pageError struct{ Class, Op, Count, WarmUp, First, Last, Devices string }
 func pageOf(d *Document) *page {
 	run := d.Run
 	p := &page{
-		Info: run.Info, Verdict: Overall(run), Took: length(run.Info.Ended.Sub(run.Info.Started)),
+		Info: run.Info, Verdict: run.Verdict(), Took: length(run.Info.Ended.Sub(run.Info.Started)),
 		Headline: "no story was run", Command: commandLine(run.Info.Command), Circumstances: circumstances(&run.Info),
 	}
 	var hash string
@@ -132,8 +143,12 @@ func pageStoryOf(i int, r *reports.Result) pageStory {
 	s := storyOf(r)
 	p := pageStory{
 		Number: i + 1, Name: or(s.Name, "story"), Feature: s.Feature, At: fmt.Sprintf("%s:%d", s.URI, s.Line),
-		Length: length(r.Length), Verdict: r.Verdict, Reasons: r.Reasons, Steps: steps(r), Validity: validity(r),
-		Endpoints: endpointRows(r), Charts: charts(r), Timeline: happenings(r), Ledger: ledger(r), Commands: commandColumns(r.Commands),
+		Length: length(r.Length), Verdict: r.Verdict, Reasons: r.Reasons, Givens: storyOf(r).Givens, Steps: steps(r), Validity: validity(r),
+		Endpoints: endpointRows(r), EndpointHeads: endpointHeads(r), Seconds: secondLines(r), Charts: charts(r), Timeline: happenings(r), Ledger: ledgerTable(r), Commands: commandColumns(r.Commands),
+		Streams:  streamRows(r),
+		Journeys: journeyRows(r),
+		Sessions: sessionRows(r),
+		Wills:    willRows(r), Hearings: hearingRows(r), Unclean: unclean(r),
 		DevicesTotal: Count(len(r.Devices) + r.DevicesOmitted), Devices: r.Devices,
 		Tally: plural(len(r.Findings), "claim", "claims"),
 	}
@@ -153,16 +168,22 @@ func pageStoryOf(i int, r *reports.Result) pageStory {
 		p.DevicesNote = fmt.Sprintf("The first %d are shown; ledger/ has more.", maxDevices)
 	}
 	p.Latency = latencyRows(r)
-	for _, e := range r.Errors {
+	p.Errors, p.Remarks = pageErrors(r.Errors), pageErrors(r.Remarks)
+	return p
+}
+
+func pageErrors(classes []reports.ErrorClass) []pageError {
+	var list []pageError
+	for _, e := range classes {
 		warm := ""
 		if e.WarmUp > 0 {
 			warm = Count(e.WarmUp)
 		}
-		p.Errors = append(p.Errors, pageError{
-			e.Class, e.Op, Count(e.Count), warm, clock(e.First), clock(e.Last), strings.Join(e.Devices, ", "),
+		list = append(list, pageError{
+			strings.TrimPrefix(e.Class, "remark "), e.Op, Count(e.Count), warm, clock(e.First), clock(e.Last), strings.Join(e.Devices, ", "),
 		})
 	}
-	return p
+	return list
 }
 
 // steps are the sentences of the timeline, each once though it may have become several acts.
@@ -190,7 +211,7 @@ func happenings(r *reports.Result) []pageEvent {
 		list = append(list, pageEvent{at: ph.Start, At: clock(ph.Start), Text: text})
 	}
 	for i, e := range numbered(r) {
-		list = append(list, pageEvent{e.At, i + 1, eventClass(e.Kind), clock(e.At), or(e.Text, e.Kind), e.Origin})
+		list = append(list, pageEvent{e.At, i + 1, eventClass(e.Kind), clock(e.At), or(e.Text, string(e.Kind)), e.Origin})
 	}
 	slices.SortStableFunc(list, func(a, b pageEvent) int { return cmp.Compare(a.at, b.at) })
 	return list
@@ -198,20 +219,20 @@ func happenings(r *reports.Result) []pageEvent {
 
 func validity(r *reports.Result) []pageBox {
 	local, missing := localErrors(r), gaps(r)
-	// The lag colours nothing by itself: whether it was too much is judged, not drawn.
+	// The lag has no colour of its own: whether it was too much is part of the verdict.
 	return []pageBox{
 		{"lag p50", percentile(r.Lag.P50, r.Lag.Count, .5), false},
 		{"lag p99", percentile(r.Lag.P99, r.Lag.Count, .99), false},
 		{"lag at most", percentile(r.Lag.Max, r.Lag.Count, 0), false},
 		{"errors of this machine", Count(local), local > 0},
 		{"seconds without data", Count(missing), missing > 0},
-		{"messages unsettled at the end", Count(r.Messages.Unsettled), false},
+		{"messages unsettled at the end", Count(r.Messages.Unsettled + r.Messages.Unanswered), r.Messages.Unanswered > 0},
 	}
 }
 
-func ledger(r *reports.Result) pageLedger {
+func ledgerTable(r *reports.Result) pageLedger {
 	type account struct {
-		totals *reports.Totals
+		totals *ledger.Totals
 		blind  bool
 	}
 	var all []account
@@ -229,8 +250,8 @@ func ledger(r *reports.Result) pageLedger {
 	}
 	l.Heads, all = append(l.Heads, "total"), append(all, account{&r.Messages, blind})
 	var zero []string
-	for i, c := range columns() {
-		row, quiet := ledgerRow{Name: c.Name, Means: c.Means}, !c.always(i)
+	for i, c := range ledger.Columns() {
+		row, quiet := ledgerRow{Name: c.Name, Means: c.Means}, !always(&c, i)
 		for _, a := range all {
 			n := c.Of(a.totals)
 			if a.blind && c.Far {
@@ -256,10 +277,9 @@ func latencyRows(r *reports.Result) []pageLatency {
 			continue // the same as that of all fleets
 		}
 		p := pageLatency{Op: row.Op.String(), Fleet: or(row.Fleet, "all"), Phase: or(row.Phase, "all"),
-			N: Count(row.Response.Count)}
+			N: samples(&row.Response)}
 		for _, q := range []reports.Quantiles{row.Response, row.Service} {
-			p.Cells = append(p.Cells, percentile(q.P50, q.Count, .5), percentile(q.P90, q.Count, .9),
-				percentile(q.P99, q.Count, .99), percentile(q.P999, q.Count, .999), percentile(q.Max, q.Count, 0))
+			p.Cells = append(p.Cells, quantileCells(&q)...)
 		}
 		list = append(list, p)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -81,29 +82,28 @@ func stormResult(t0 time.Time) *reports.Result {
 		},
 		Acts: []sim.Act{
 			{Kind: sim.ActConnect, Text: `fleet "meters" connects evenly over 5s`, Origin: origin("17")},
-			{Kind: sim.ActKill, Service: "broker", Text: `"broker" is killed and stays down for 6s`,
+			{Kind: sim.ActFault, Fault: &sim.Fault{Site: sim.SiteService, Name: "broker", Verb: "kill", For: sim.Duration(6 * time.Second)}, Text: `"broker" is killed and stays down for 6s`,
 				Origin: origin("19")},
 		},
 	}
 	r := &reports.Result{
 		Plan: plan, Verdict: reports.Failed, T0: t0, Length: 60 * second,
-		Phases: []reports.PhaseSpan{
+		Phases: []ledger.PhaseSpan{
 			{Name: "steady", Start: 5 * second, End: 25 * second},
 			{Name: "outage", Start: 25 * second, End: 31 * second},
 			{Name: "recovery", Start: 31 * second, End: 60 * second},
 		},
-		Events: []reports.Event{
-			{At: 0, Kind: "started", Text: "started"},
+		Events: []ledger.Event{
 			{At: 0, Kind: "connect", Text: `fleet "meters" connects evenly over 5s`, Origin: origin("17")},
-			{At: 25 * second, Kind: "phase-start", Text: "phase outage"},
-			{At: 25 * second, Kind: "kill", Text: `"broker" is killed and stays down for 6s`, Origin: origin("19")},
-			{At: 31 * second, Kind: "service-up", Text: "broker is back"},
-			{At: 33 * second, Kind: "come-back", Text: "90% are connected"},
+			{At: 25 * second, Kind: "phase-start", Text: "phase outage", Act: ledger.NoAct},
+			{At: 25 * second, Kind: "fault", Fault: "kill", Text: `"broker" is killed and stays down for 6s`, Origin: origin("19"), Act: 1},
+			{At: 31 * second, Kind: "service-up", Text: "broker is back", Act: 1, Fault: "kill"},
+			{At: 33 * second, Kind: "come-back", Text: "90% are connected", Act: ledger.NoAct},
 		},
-		Messages: reports.Totals{
+		Messages: ledger.Totals{
 			Due: 58800, Sent: 58000, Acked: 57900, Received: 46890, Stored: 11000, Delivered: 57890, Lost: 3,
 			Duplicated: 12,
-			Reordered:  1, Unknown: 100, Unsettled: 7, Resent: 140, Dropped: 800, LostQoS: [3]uint64{0, 3},
+			Reordered:  1, Unknown: 100, Unanswered: 100, Unsettled: 7, Resent: 140, Dropped: 800, LostQoS: [3]uint64{0, 3},
 			SentQoS: [3]uint64{0, 58000},
 		},
 		Lag: quantiles(58000, 0.00012, 0.0014, 0.0093),
@@ -114,7 +114,8 @@ func stormResult(t0 time.Time) *reports.Result {
 				Service: quantiles(57900, 0.0009, 0.012, 0.21)},
 			{Op: sim.OpPublish, Fleet: "meters", Phase: "outage", Response: quantiles(420, 3.1, 5.9, 6.9),
 				Service: quantiles(420, 0.2, 0.4, 0.5)},
-			{Op: sim.OpEndToEnd, Response: quantiles(46890, 0.0021, 5.4, 7)},
+			{Op: sim.OpEndToEnd, Response: reports.Quantiles{Count: 46890, Unanswered: 11110, LeftOut: 7, P50: 0.0021, P90: math.Inf(1),
+				P99: math.Inf(1), P999: math.Inf(1), Max: math.Inf(1), Mean: math.Inf(1)}},
 		},
 		Errors: []reports.ErrorClass{
 			{Class: "tcp connection refused", Op: "connect", Count: 12431, WarmUp: 31, First: 25 * second,
@@ -131,6 +132,10 @@ func stormResult(t0 time.Time) *reports.Result {
 				Limit: 0.2,
 				Text:  "p99 publish latency is below 200ms during the run", Origin: origin("21")},
 				Verdict: reports.Failed, Value: 5.31, Limit: 0.2, Margin: -5.11, N: 57900, Unit: "s"},
+			{Check: &sim.Check{Kind: sim.CheckLatency, Metric: sim.OpConnect, Quantile: 0.5, Bound: sim.Below, Limit: 2, Fleet: "meters",
+				Text: "p50 connect latency of meters is below 2s", Origin: origin("25")},
+				Verdict: reports.Failed, Value: math.Inf(1), Limit: 2, Margin: math.Inf(-1), N: 2500, Unit: "s", Unanswered: 1300, LeftOut: 7,
+				Note: "1300 of 2500 were never answered, and count as slower than any limit"},
 			{Check: &sim.Check{Kind: sim.CheckLost, Bound: sim.Exactly, Text: "no acknowledged message is lost",
 				Origin: origin("22")},
 				Verdict: reports.Failed, Value: 3, Limit: 0, Margin: -3, N: 57900, Unit: "messages",
@@ -145,7 +150,7 @@ func stormResult(t0 time.Time) *reports.Result {
 				Note: "the target keeps no journal of what it stores"},
 		},
 		DevicesOmitted: 40,
-		Devices: []reports.DeviceLedger{
+		Devices: []ledger.Evidence{
 			{Device: "meters-7", Due: 49, Lost: "41-42", Duplicated: 1},
 			{Device: "meters-12", Due: 49, Lost: "40-40", Reordered: 1},
 		},
@@ -163,7 +168,7 @@ func stormResult(t0 time.Time) *reports.Result {
 		{Name: "meters", Devices: 1000, ConnectedPeak: 1000, Protocol: "MQTT 5, QoS 1",
 			Model: "open: one report every 1s", Messages: r.Messages},
 		{Name: "rooms", Devices: 200, ConnectedPeak: 200, Protocol: "CoAP, CON", Model: "open: one report every 5s",
-			Messages: reports.Totals{Due: 2400, Sent: 2400, Acked: 2400, Stored: 2400, Delivered: 2400}},
+			Messages: ledger.Totals{Due: 2400, Sent: 2400, Acked: 2400, Stored: 2400, Delivered: 2400}},
 	}
 	r.Endpoints = []reports.EndpointLoad{
 		{Address: "mqtt://127.0.0.1:1883", Devices: 500, Connected: 500, Connects: 1100, Sent: 28000, Acked: 27950, Failures: 6700},
@@ -210,7 +215,7 @@ func stormFrames() []reports.Frame {
 }
 
 func quietResult(t0 time.Time) *reports.Result {
-	totals := reports.Totals{Due: 100, Sent: 100, Acked: 100, Received: 100, Delivered: 100, SentQoS: [3]uint64{0, 100}}
+	totals := ledger.Totals{Due: 100, Sent: 100, Acked: 100, Received: 100, Delivered: 100, SentQoS: [3]uint64{0, 100}}
 	return &reports.Result{
 		Plan: &sim.Plan{Schema: sim.PlanSchema, Seed: 42, Fleets: []sim.Fleet{{Name: "meters", Count: 10}},
 			Story: sim.Story{Feature: "Reconnect storms", Name: "A quiet afternoon", URI: "features/storm.feature",
@@ -250,13 +255,13 @@ func hostileRun() *reports.Run {
 		&r.Phases[0].Name, &r.Fleets[0].Name, &r.Fleets[0].Model, &r.Fleets[0].Protocol, &r.Fleets[1].Unobserved,
 		&r.Findings[1].Check.Text, &r.Findings[1].Check.Origin, &r.Findings[1].Note, &r.Findings[1].Unit,
 		&r.Latency[0].Fleet, &r.Latency[0].Phase, &r.Plan.Acts[0].Text, &r.Hists[0].Tag,
-		&r.Events[1].Text, &r.Events[1].Kind, &r.Events[1].Origin,
+		&r.Events[0].Text, (*string)(&r.Events[0].Kind), &r.Events[0].Origin,
 	} {
 		*text = hostileText
 	}
 	r.Endpoints[0].Address = hostileText
 	r.Errors[0] = reports.ErrorClass{Class: hostileText, Op: hostileText, Count: 1, Devices: []string{hostileText}}
-	r.Devices[0] = reports.DeviceLedger{Device: hostileText, Lost: hostileText}
+	r.Devices[0] = ledger.Evidence{Device: hostileText, Lost: hostileText}
 	for i := range r.Frames {
 		if r.Frames[i].Fleet == "meters" {
 			r.Frames[i].Fleet = hostileText

@@ -3,7 +3,6 @@ package render
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -11,10 +10,10 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
-	"github.com/invopop/jsonschema"
 
 	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // Summary is summary.json. Durations are in seconds. The figures at the top are the sums (messages,
@@ -29,8 +28,8 @@ type Summary struct {
 	Scale    float64                      `json:"scale"`
 	Stories  []StorySummary               `json:"stories"`
 	Fleets   map[string]FleetSummary      `json:"fleets"`
-	Messages reports.Totals               `json:"messages"`
-	Commands *reports.CommandTotals       `json:"commands,omitempty"` // where commands are sent
+	Messages ledger.Totals                `json:"messages"`
+	Commands *ledger.CommandTotals        `json:"commands,omitempty"` // where commands are sent
 	Latency  map[string]reports.Quantiles `json:"latency"`            // response time by operation
 	Lag      reports.Quantiles            `json:"lag"`
 	Errors   []ErrorTotal                 `json:"errors"`
@@ -47,27 +46,21 @@ type StorySummary struct {
 	Seconds  float64                 `json:"seconds"`
 	Thens    []ThenSummary           `json:"thens"`
 	Fleets   map[string]FleetSummary `json:"fleets"`
-	Messages reports.Totals          `json:"messages"`
-	Commands *reports.CommandTotals  `json:"commands,omitempty"`
+	Messages ledger.Totals           `json:"messages"`
+	Commands *ledger.CommandTotals   `json:"commands,omitempty"`
 
-	Endpoints []reports.EndpointLoad `json:"endpoints,omitempty"` // of the target, where they are known
+	Hearings  []reports.HearingResult `json:"hearings,omitempty"`     // what subscribing devices were entitled to, and got
+	Wills     []reports.WillResult    `json:"wills,omitempty"`        // of fleets whose devices leave wills
+	Sessions  []reports.SessionResult `json:"sessions,omitempty"`     // of fleets that report by MQTT
+	Journeys  []reports.JourneyResult `json:"journeys,omitempty"`     // those that were kept account of, by fleet
+	Endpoints []reports.EndpointLoad  `json:"endpoints,omitempty"`    // of the target, where they are known
+	Drops     []ledger.Drops          `json:"broker_drops,omitempty"` // what brokers say they dropped from full queues
+	Usage     []UsageSummary          `json:"usage,omitempty"`        // what the target's services used of this machine
+	Figures   []FigureSummary         `json:"figures,omitempty"`      // what they told of themselves, of what claims name
 
 	Latency map[string]reports.Quantiles `json:"latency"`
 	Lag     reports.Quantiles            `json:"lag"`
 	Errors  []ErrorSummary               `json:"errors"`
-}
-
-// ThenSummary is one judged sentence. Value, limit and margin are null where there is no such figure.
-type ThenSummary struct {
-	Text    string          `json:"text"`
-	Verdict reports.Verdict `json:"verdict"`
-	Value   Figure          `json:"value"`
-	Limit   Figure          `json:"limit"`
-	Margin  Figure          `json:"margin"`
-	N       int64           `json:"n"`
-	Unit    string          `json:"unit"`
-	Note    string          `json:"note"`
-	Origin  string          `json:"origin"`
 }
 
 // FleetSummary is one fleet.
@@ -113,46 +106,10 @@ func (f *Figure) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*float64)(f))
 }
 
-// JSONSchema describes the figure for [SummarySchema].
-func (Figure) JSONSchema() *jsonschema.Schema {
-	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "number"}, {Type: "null"}}}
-}
-
-// SummarySchema is the JSON Schema of summary.json. Later versions of the same schema number may
-// add properties, so it allows unknown ones.
-func SummarySchema() ([]byte, error) {
-	r := jsonschema.Reflector{AllowAdditionalProperties: true, Anonymous: true}
-	s := r.Reflect(Summary{})
-	s.Title = "Myriad result summary"
-	s.Description = fmt.Sprintf("summary.json of a result folder, schema %d; durations in seconds", reports.Schema)
-	b, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("summary schema: %w", err)
-	}
-	return append(b, '\n'), nil
-}
-
-// Overall is the verdict on a whole run: the gravest of its stories'. A failure found by a story
-// that can be trusted outweighs another story that cannot. No story at all is not judged.
-func Overall(run *reports.Run) reports.Verdict {
-	if len(run.Stories) == 0 {
-		return reports.NotJudged
-	}
-	return slices.MaxFunc(run.Stories, func(a, b *reports.Result) int {
-		return cmp.Compare(gravity(a.Verdict), gravity(b.Verdict))
-	}).Verdict
-}
-
-func gravity(v reports.Verdict) int {
-	return slices.Index([]reports.Verdict{
-		reports.Passed, reports.NotJudged, reports.Invalid, reports.Failed, reports.Aborted,
-	}, v)
-}
-
 // Summarize is the content of summary.json.
 func Summarize(run *reports.Run) Summary {
 	s := Summary{
-		Schema: reports.Schema, Verdict: Overall(run), Version: run.Info.Version,
+		Schema: reports.Schema, Verdict: run.Verdict(), Version: run.Info.Version,
 		Started: run.Info.Started, Seconds: run.Info.Ended.Sub(run.Info.Started).Seconds(),
 		Seed: run.Info.Seed, Scale: run.Info.Scale,
 		Stories: []StorySummary{}, Fleets: map[string]FleetSummary{}, Errors: []ErrorTotal{},
@@ -187,17 +144,12 @@ func summarizeStory(r *reports.Result) StorySummary {
 	s := StorySummary{
 		Name: story.Name, Feature: story.Feature, URI: story.URI, Line: story.Line,
 		Verdict: r.Verdict, Reasons: append([]string{}, r.Reasons...), Seconds: r.Length.Seconds(),
-		Thens: []ThenSummary{}, Fleets: map[string]FleetSummary{}, Messages: r.Messages, Commands: r.Commands,
+		Thens: []ThenSummary{}, Fleets: map[string]FleetSummary{}, Messages: r.Messages, Commands: r.Commands, Hearings: r.Hearings,
 		Latency: map[string]reports.Quantiles{}, Lag: r.Lag, Errors: []ErrorSummary{},
-		Endpoints: r.Endpoints,
+		Wills: r.Wills, Sessions: r.Sessions, Journeys: r.Journeys, Endpoints: r.Endpoints, Drops: r.Drops, Usage: usageOf(r), Figures: figureSummaries(r),
 	}
 	for i := range r.Findings {
-		f := &r.Findings[i]
-		c := checkOf(f)
-		s.Thens = append(s.Thens, ThenSummary{
-			Text: c.Text, Verdict: f.Verdict, Value: Figure(f.Value), Limit: Figure(f.Limit),
-			Margin: Figure(f.Margin), N: f.N, Unit: f.Unit, Note: f.Note, Origin: c.Origin,
-		})
+		s.Thens = append(s.Thens, summarizeFinding(&r.Findings[i]))
 	}
 	for _, f := range r.Fleets {
 		s.Fleets[f.Name] = FleetSummary{f.Devices, f.ConnectedPeak, f.Unobserved}
@@ -217,7 +169,7 @@ func summarizeStory(r *reports.Result) StorySummary {
 }
 
 // mergeLatency merges the whole-run histograms of several stories. What one story measured and has
-// no complete histogram of is left out, because quantiles alone cannot be merged.
+// no complete histogram of is left out, because quantiles alone cannot be merged. What was never answered adds up.
 func mergeLatency(results []*reports.Result, stories []StorySummary) (map[string]reports.Quantiles, reports.Quantiles) {
 	if len(stories) == 1 {
 		return maps.Clone(stories[0].Latency), stories[0].Lag
@@ -226,7 +178,7 @@ func mergeLatency(results []*reports.Result, stories []StorySummary) (map[string
 	for op := range sim.NumOps {
 		name := op.String()
 		is := func(tag string) bool { return tag == name+"/response/-/-" }
-		if q, ok := mergeHists(results, is, func(i int) int64 { return stories[i].Latency[name].Count }); ok {
+		if q, ok := mergeHists(results, is, func(i int) reports.Quantiles { return stories[i].Latency[name] }); ok {
 			latency[name] = q
 		}
 	}
@@ -235,14 +187,15 @@ func mergeLatency(results []*reports.Result, stories []StorySummary) (map[string
 		op, ok := strings.CutSuffix(tag, "/lag/-/-")
 		return ok && !strings.Contains(op, "/")
 	}
-	lag, _ := mergeHists(results, is, func(i int) int64 { return stories[i].Lag.Count })
+	lag, _ := mergeHists(results, is, func(i int) reports.Quantiles { return stories[i].Lag })
 	return latency, lag
 }
 
 // mergeHists merges the histograms whose tags match; each story's must hold as many values as it
 // ought to.
-func mergeHists(results []*reports.Result, match func(string) bool, want func(int) int64) (reports.Quantiles, bool) {
+func mergeHists(results []*reports.Result, match func(string) bool, want func(int) reports.Quantiles) (reports.Quantiles, bool) {
 	var all *hdrhistogram.Histogram
+	var left reports.Left
 	for i, r := range results {
 		n := int64(0)
 		for _, t := range r.Hists {
@@ -258,48 +211,21 @@ func mergeHists(results []*reports.Result, match func(string) bool, want func(in
 			}
 			n += t.Hist.TotalCount()
 		}
-		if n != want(i) {
+		q := want(i)
+		if n != q.Count {
 			return reports.Quantiles{}, false
 		}
+		left.Missed += uint64(q.Unanswered)
+		left.Cut += uint64(q.LeftOut)
 	}
-	if all == nil {
+	if all == nil && left == (reports.Left{}) {
 		return reports.Quantiles{}, false
 	}
-	return quantilesOf(all), true
+	return reports.QuantilesOf(all, left), true
 }
 
-func quantilesOf(h *hdrhistogram.Histogram) reports.Quantiles {
-	const micro = 1e6
-	at := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) / micro }
-	return reports.Quantiles{
-		Count: h.TotalCount(), P50: at(50), P90: at(90), P99: at(99), P999: at(99.9),
-		Max: float64(h.Max()) / micro, Mean: h.Mean() / micro,
-	}
-}
-
-func addTotals(a, b reports.Totals) reports.Totals {
-	a.Due += b.Due
-	a.Sent += b.Sent
-	a.Acked += b.Acked
-	a.Received += b.Received
-	a.Stored += b.Stored
-	a.Delivered += b.Delivered
-	a.Lost += b.Lost
-	a.Duplicated += b.Duplicated
-	a.Reordered += b.Reordered
-	a.Unknown += b.Unknown
-	a.Unsettled += b.Unsettled
-	a.Resent += b.Resent
-	a.Dropped += b.Dropped
-	a.Unsent += b.Unsent
-	a.Phantom += b.Phantom
-	a.Undelivered += b.Undelivered
-	a.Gone += b.Gone
-	for i := range a.LostQoS {
-		a.LostQoS[i] += b.LostQoS[i]
-		a.SentQoS[i] += b.SentQoS[i]
-		a.UnsettledQoS[i] += b.UnsettledQoS[i]
-	}
+func addTotals(a, b ledger.Totals) ledger.Totals {
+	a.Add(&b)
 	return a
 }
 
@@ -309,12 +235,4 @@ func storyOf(r *reports.Result) sim.Story {
 		return sim.Story{}
 	}
 	return r.Plan.Story
-}
-
-// checkOf is the check of f, or an empty one.
-func checkOf(f *reports.Finding) sim.Check {
-	if f.Check == nil {
-		return sim.Check{}
-	}
-	return *f.Check
 }

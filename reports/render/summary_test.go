@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/myriad-iot/myriad/reports"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 func TestSummary(t *testing.T) {
@@ -80,7 +82,7 @@ func conform(root, schema map[string]any, v any, at string) (problems []string) 
 	for key := range schema {
 		switch key {
 		case "$schema", "$id", "$defs", "$ref", "title", "description", "type", "properties", "required", "items", "oneOf",
-			"additionalProperties", "format", "maxItems", "minItems":
+			"additionalProperties", "format", "maxItems", "minItems", "enum", "const":
 		default:
 			problems = append(problems, at+": the schema uses "+key+", which this check does not know")
 		}
@@ -88,6 +90,12 @@ func conform(root, schema map[string]any, v any, at string) (problems []string) 
 	if ref, ok := schema["$ref"].(string); ok {
 		def := root["$defs"].(map[string]any)[strings.TrimPrefix(ref, "#/$defs/")].(map[string]any)
 		return append(problems, conform(root, def, v, at)...)
+	}
+	if list, ok := schema["enum"].([]any); ok && !slices.Contains(list, v) {
+		problems = append(problems, fmt.Sprintf("%s: %v is none of %v", at, v, list))
+	}
+	if c, ok := schema["const"]; ok && v != c {
+		problems = append(problems, fmt.Sprintf("%s: %v, want %v", at, v, c))
 	}
 	if options, ok := schema["oneOf"].([]any); ok {
 		matched := 0
@@ -139,6 +147,8 @@ func isType(v any, want string) bool {
 		return want == "null"
 	case string:
 		return want == "string"
+	case bool:
+		return want == "boolean"
 	case float64:
 		return want == "number" || want == "integer" && v == float64(int64(v))
 	case map[string]any:
@@ -149,34 +159,12 @@ func isType(v any, want string) bool {
 	return false
 }
 
-func TestOverall(t *testing.T) {
-	for _, c := range []struct {
-		stories []reports.Verdict
-		want    reports.Verdict
-	}{
-		{nil, reports.NotJudged},
-		{[]reports.Verdict{reports.Passed, reports.Passed}, reports.Passed},
-		{[]reports.Verdict{reports.Passed, reports.NotJudged}, reports.NotJudged},
-		{[]reports.Verdict{reports.Invalid, reports.NotJudged}, reports.Invalid},
-		{[]reports.Verdict{reports.Invalid, reports.Failed, reports.Passed}, reports.Failed},
-		{[]reports.Verdict{reports.Failed, reports.Aborted}, reports.Aborted},
-	} {
-		run := &reports.Run{}
-		for _, v := range c.stories {
-			run.Stories = append(run.Stories, &reports.Result{Verdict: v})
-		}
-		if got := Overall(run); got != c.want {
-			t.Errorf("%q: %q, want %q", c.stories, got, c.want)
-		}
-	}
-}
-
 // TestTotalsAddEveryColumn fails when a column joins the ledger and not its sum.
 func TestTotalsAddEveryColumn(t *testing.T) {
-	var a reports.Totals
+	var a ledger.Totals
 	fill(reflect.ValueOf(&a).Elem(), 1)
 	sum := addTotals(a, a)
-	var want reports.Totals
+	var want ledger.Totals
 	fill(reflect.ValueOf(&want).Elem(), 2)
 	if sum != want {
 		t.Errorf("%+v, want %+v", sum, want)
@@ -196,5 +184,64 @@ func fill(v reflect.Value, by uint64) {
 			n++
 			f.SetUint(n * by)
 		}
+	}
+}
+
+// Each property that a summary may have is described, and only those are.
+func TestD5_TheSchemaDescribesEveryProperty(t *testing.T) {
+	b, err := SummarySchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root struct {
+		Schema string `json:"$schema"`
+		Defs   map[string]struct {
+			Properties map[string]struct{ Description string }
+		} `json:"$defs"`
+	}
+	if err := json.Unmarshal(b, &root); err != nil {
+		t.Fatal(err)
+	}
+	if root.Schema != "https://json-schema.org/draft/2020-12/schema" {
+		t.Errorf("it is of %q", root.Schema)
+	}
+	used := map[string]bool{}
+	n := 0
+	for def, d := range root.Defs {
+		for name, p := range d.Properties {
+			n++
+			used[name], used[def+"."+name] = true, true
+			if len(p.Description) < 4 {
+				t.Errorf("%s.%s is not described", def, name)
+			}
+		}
+	}
+	if n < 80 {
+		t.Errorf("%d properties", n)
+	}
+	for name := range properties() {
+		if !used[name] {
+			t.Errorf("%s is described, and no summary has it", name)
+		}
+	}
+}
+
+// A claim that the run did not come to has no figures anywhere.
+func TestD3_5_AbortedClaimsHaveNoFigures(t *testing.T) {
+	run := sampleRun()
+	run.Stories = run.Stories[:1]
+	r := run.Stories[0]
+	r.Verdict, r.Findings = reports.Aborted, []reports.Finding{{Check: r.Findings[1].Check, Verdict: reports.Aborted}}
+	if g := figuresOf(&r.Findings[0]); g.Value != "-" || g.Limit != "-" || g.Margin != "-" {
+		t.Errorf("%+v", g)
+	}
+	text := strings.ReplaceAll(jsonOf(t, Summarize(run).Stories[0].Thens[0]), `":null`, `": null`)
+	for _, want := range []string{`"value": null`, `"limit": null`, `"margin": null`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s is missing in %s", want, text)
+		}
+	}
+	if metrics := metricsOf(t, run); strings.Contains(metrics, "then_value") || strings.Contains(metrics, "then_limit") {
+		t.Error("metrics have a figure")
 	}
 }

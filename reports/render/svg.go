@@ -69,7 +69,7 @@ func (p *plot) bands(list []band) {
 		fmt.Fprintf(&p.b, `<g><title>%s</title><rect class="band b%d" x="%s" y="%s" width="%s" height="%s"/>`,
 			escape(s.title()),
 			s.shade(i), num(x0), num(plotTop), num(math.Max(x1-x0, 0.5)), num(plotHeight-plotTop-plotBottom))
-		room := x1 // a name may stand over the gap after its band
+		room := x1 // a name may extend into the gap after its band
 		if i+1 < len(list) {
 			room = math.Max(x1, p.x.at(list[i+1].from))
 		}
@@ -228,7 +228,7 @@ func (p *plot) text(class string, x, y float64, s string) {
 }
 
 // downsample keeps the smallest and the largest point of each of n stretches of [0, end), in their
-// order, and the first gap, so that neither a spike nor a hole can vanish.
+// order, and the first gap, so that no extreme value and no gap disappears.
 func downsample(points []point, end float64, n int) []point {
 	if len(points) <= 2*n {
 		return points

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -54,18 +55,41 @@ func verdictColor(v reports.Verdict) string {
 
 // Text writes the summary at the end of a run for a terminal.
 func Text(w io.Writer, run *reports.Run, o TextOptions) error {
+	return errors.Join(Verdicts(w, run, o), Whereabouts(w, run, o))
+}
+
+// Verdicts writes the verdicts: the first part of the summary, which needs no result folder.
+func Verdicts(w io.Writer, run *reports.Run, o TextOptions) error {
 	p := &printer{o: o}
 	for _, r := range run.Stories {
 		p.story(r)
 	}
-	verdict := Overall(run)
-	p.b.WriteString(o.paint(bold+";"+verdictColor(verdict), strings.ToUpper(string(verdict))))
+	p.totals(run)
+	_, err := io.WriteString(w, p.b.String())
+	return err
+}
+
+// Totals are the verdict of a run and how many of its stories had which, without colours.
+func Totals(run *reports.Run) string {
+	p := new(printer)
+	p.totals(run)
+	return p.b.String()
+}
+
+func (p *printer) totals(run *reports.Run) {
+	verdict := run.Verdict()
+	p.b.WriteString(p.o.paint(bold+";"+verdictColor(verdict), strings.ToUpper(string(verdict))))
 	if len(run.Stories) == 0 {
 		p.b.WriteString(": no story was run\n")
-	} else {
-		fmt.Fprintf(&p.b, ": %s, %s; %s\n", plural(len(run.Stories), "story", "stories"), tally(storyVerdicts(run)),
-			length(run.Info.Ended.Sub(run.Info.Started)))
+		return
 	}
+	fmt.Fprintf(&p.b, ": %s, %s; %s\n", plural(len(run.Stories), "story", "stories"), tally(storyVerdicts(run)),
+		length(run.Info.Ended.Sub(run.Info.Started)))
+}
+
+// Whereabouts writes the end of the summary: where the result is, and how to run it again.
+func Whereabouts(w io.Writer, run *reports.Run, o TextOptions) error {
+	p := &printer{o: o}
 	if o.Dir != "" {
 		p.pair("result", plain(o.Dir))
 	}
@@ -98,8 +122,34 @@ func (p *printer) story(r *reports.Result) {
 		ledger = append(ledger, c.Name+noBreak+Count(c.N))
 	}
 	p.wrap("  messages  ", strings.Join(ledger, noBreak+"· "), "")
+	for _, line := range streamLines(r, noBreak) {
+		p.wrap("  stream    ", plain(line), "")
+	}
 	if line := commandLedger(r.Commands, noBreak); line != "" {
 		p.wrap("  commands  ", line, "")
+	}
+	for _, line := range willLines(r, noBreak) {
+		p.wrap("  wills     ", plain(line), "")
+	}
+	for _, line := range sessionLines(r, noBreak) {
+		p.wrap("  sessions  ", plain(line), "")
+	}
+	for _, line := range hearingLines(r, noBreak) {
+		p.wrap("  receivers ", plain(line), "")
+	}
+	for _, line := range journeyLines(r, noBreak) {
+		p.wrap("  journey   ", plain(line), "")
+	}
+	for i := range r.Drops {
+		if d := &r.Drops[i]; d.During > 0 {
+			p.wrap("  dropped   ", fmt.Sprintf("%s says that it dropped %s messages from full queues of subscribers", plain(d.Endpoint), Count(d.During)), yellow)
+		}
+	}
+	for _, line := range usageLines(r) {
+		p.wrap("  usage     ", plain(line), "")
+	}
+	for _, line := range figureLines(r) {
+		p.wrap("  told      ", plain(line), "")
 	}
 	p.wrap("  lag       ", fmt.Sprintf("p50 %s · p99 %s · max %s", percentile(r.Lag.P50, r.Lag.Count, .5),
 		percentile(r.Lag.P99, r.Lag.Count, .99), percentile(r.Lag.Max, r.Lag.Count, 0)), "")
@@ -110,7 +160,8 @@ func (p *printer) story(r *reports.Result) {
 	}
 	p.latency(r.Latency)
 	p.endpoints(r)
-	p.errors(r.Errors)
+	p.errors("error", r.Errors)
+	p.errors("remark", r.Remarks)
 	p.b.WriteByte('\n')
 }
 
@@ -136,21 +187,26 @@ func (p *printer) finding(f *reports.Finding) {
 }
 
 func (p *printer) latency(rows []reports.LatencyRow) {
+	var left []string
 	table := [][]string{{"response time", "n", "p50", "p90", "p99", "p99.9", "max"}}
 	for _, row := range rows {
 		if row.Fleet != "" || row.Phase != "" {
 			continue
 		}
 		q := row.Response
-		table = append(table, []string{row.Op.String(), Count(q.Count), percentile(q.P50, q.Count, .5),
-			percentile(q.P90, q.Count, .9), percentile(q.P99, q.Count, .99), percentile(q.P999, q.Count, .999),
-			percentile(q.Max, q.Count, 0)})
+		table = append(table, append([]string{row.Op.String(), Count(q.Count)}, quantileCells(&q)...))
+		if q.Unanswered+q.LeftOut > 0 {
+			left = append(left, row.Op.String()+": n"+noBreak+samples(&q))
+		}
 	}
 	p.table(table, 1, len(table[0]))
+	for _, line := range left {
+		p.wrap("    ", line, yellow)
+	}
 }
 
 func (p *printer) endpoints(r *reports.Result) {
-	table := [][]string{endpointHeads()}
+	table := [][]string{endpointHeads(r)}
 	for _, row := range endpointRows(r) {
 		row[0] = plain(row[0])
 		table = append(table, row)
@@ -173,11 +229,11 @@ func breadth(rows [][]string) int {
 	return n
 }
 
-func (p *printer) errors(classes []reports.ErrorClass) {
-	table := [][]string{{"error", "operation", "count", "first", "last", "devices, the first seen"}}
+func (p *printer) errors(head string, classes []reports.ErrorClass) {
+	table := [][]string{{head, "operation", "count", "first", "last", "devices, the first seen"}}
 	const last = 5
 	for _, e := range classes {
-		table = append(table, []string{plain(e.Class), plain(e.Op), Count(e.Count), clock(e.First), clock(e.Last), ""})
+		table = append(table, []string{plain(strings.TrimPrefix(e.Class, "remark ")), plain(e.Op), Count(e.Count), clock(e.First), clock(e.Last), ""})
 	}
 	room := p.o.width() - 2
 	for _, w := range widths(table)[:last] {

@@ -95,6 +95,23 @@ func TestLive(t *testing.T) {
 	}
 }
 
+// A story that was not finished, or not measured, is an error: a build must not go on as if it were skipped.
+func TestD5_JUnitSkipsOnlyWhatIsNotJudged(t *testing.T) {
+	for verdict, want := range map[reports.Verdict]string{
+		reports.Passed: "0 0 0", reports.Failed: "1 0 0", reports.Invalid: "0 1 0", reports.Aborted: "0 1 0", reports.NotJudged: "0 0 1",
+	} {
+		var b bytes.Buffer
+		run := &reports.Run{Stories: []*reports.Result{{Plan: new(sim.Plan), Verdict: verdict, Reasons: []string{"why"}}}}
+		if err := JUnit(&b, NewDocument(run)); err != nil {
+			t.Fatal(err)
+		}
+		counts := regexp.MustCompile(`<testsuite name="story" tests="1" failures="(\d+)" errors="(\d+)" skipped="(\d+)"`)
+		if m := counts.FindStringSubmatch(b.String()); m == nil || strings.Join(m[1:], " ") != want {
+			t.Errorf("%s: failures, errors and skipped are %q, want %s:\n%s", verdict, m, want, &b)
+		}
+	}
+}
+
 func TestJUnit(t *testing.T) {
 	run := sampleRun()
 	run.Stories[1].Verdict, run.Stories[1].Reasons = reports.Invalid,
@@ -110,12 +127,13 @@ func TestJUnit(t *testing.T) {
 	}
 	golden(t, "junit.xml", b.Bytes())
 	wellFormed(t, b.String())
-	counts := regexp.MustCompile(`<testsuites name="myriad" tests="(\d+)" failures="(\d+)" errors="(\d+)" skipped="(\d+)" time="70.000">`)
-	if m := counts.FindStringSubmatch(b.String()); m == nil || strings.Join(m[1:], " ") != "9 3 2 2" {
-		t.Errorf("counts %q, want 9 tests, 3 failures, 2 errors, 2 skipped", m)
+	counts := regexp.MustCompile(`<testsuites name="myriad" tests="(\d+)" failures="(\d+)" errors="(\d+)" time="70.000">`)
+	if m := counts.FindStringSubmatch(b.String()); m == nil || strings.Join(m[1:], " ") != "8 3 1" {
+		t.Errorf("counts %q, want 8 tests, 3 failures, 1 error", m)
 	}
 	for _, want := range []string{
-		`name="A broker dies under a thousand meters: p99 publish latency is below 200ms during the run" file="features/storm.feature" line="21"`,
+		`name="A broker dies under a thousand meters: p99 publish latency is below 200ms during the run" time=`,
+		`type="failed">features/storm.feature:21</failure>`,
 		`<failure message="5.31 s, limit &lt; 200 ms, margin -5.11 s, n 57,900" type="failed">`,
 		`<error message="lag p99 was 80 ms, over the 50 ms allowed" type="invalid">`,
 		`<skipped message="the target has no broker">`,
@@ -174,6 +192,7 @@ func TestAnnotations(t *testing.T) {
 	run.Stories[0].Findings[1].Check.Text = "100% of: all,\nsaid twice"
 	run.Stories[1].Verdict, run.Stories[1].Reasons = reports.Aborted, []string{"interrupted"}
 	want := `::error file=features/storm.feature,line=21,title=A broker dies under a thousand meters::100%25 of: all,%0Asaid twice: 5.31 s, limit < 200 ms, margin -5.11 s, n 57,900
+::error file=features/storm.feature,line=25,title=A broker dies under a thousand meters::p50 connect latency of meters is below 2s: never, limit < 2 s, margin -, n 2,500 (1,300 unanswered) (7 left out). 1300 of 2500 were never answered, and count as slower than any limit
 ::error file=features/storm.feature,line=22,title=A broker dies under a thousand meters::no acknowledged message is lost: 3 messages, limit = 0 messages, margin -3 messages, n 57,900. 3 messages of 2 devices of "meters" were acknowledged and never seen: meters-7 41-42, meters-12 40
 ::warning file=features/storm.feature,line=24,title=A broker dies under a thousand meters::p99.9 storage latency is below 1s: no figure, n 0. the target keeps no journal of what it stores
 ::error file=features/storm.feature,line=31,title=A quiet afternoon::aborted: interrupted

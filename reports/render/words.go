@@ -2,12 +2,14 @@ package render
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // mark is the sign of a verdict where there is no room for the word.
@@ -42,8 +44,7 @@ func boundSign(b sim.Bound) string {
 
 // limitSign is the sign before a check's limit; what must come within a time has no bound of its own.
 func limitSign(c sim.Check) string {
-	switch c.Kind {
-	case sim.CheckSettled, sim.CheckConnected, sim.CheckRecovery, sim.CheckSchedule:
+	if c.Kind.Traits().Timely {
 		return boundSign(sim.AtMost)
 	}
 	return boundSign(c.Bound)
@@ -53,11 +54,22 @@ func limitSign(c sim.Check) string {
 type figures struct{ Value, Limit, Margin, N string }
 
 func figuresOf(f *reports.Finding) figures {
-	if f.Verdict == reports.NotJudged || !finite(f.Value) {
-		return figures{Value: "-", Limit: "-", Margin: "-", N: Count(f.N)}
+	n := Count(f.N)
+	if f.Unanswered > 0 {
+		n += " (" + Count(f.Unanswered) + " unanswered)"
+	}
+	if f.LeftOut > 0 {
+		n += " (" + Count(f.LeftOut) + " left out)"
+	}
+	none := figures{Value: "-", Limit: "-", Margin: "-", N: n}
+	if !f.Judged() || math.IsNaN(f.Value) {
+		return none
 	}
 	v, limit := Pair(f.Value, f.Limit, f.Unit)
-	g := figures{Value: v, Limit: "-", Margin: "-", N: Count(f.N)}
+	if math.IsInf(f.Value, 1) {
+		v = never
+	}
+	g := figures{Value: v, Limit: "-", Margin: "-", N: n}
 	if finite(f.Limit) {
 		g.Limit = limitSign(checkOf(f)) + limit
 	}
@@ -77,7 +89,16 @@ func (g figures) joined(space string) string {
 	return g.Value + ", limit" + space + g.Limit + ", margin" + space + g.Margin + ", n" + space + g.N
 }
 
-// glued is the sentence with its figures and their units held together by spaces that do not break.
+// Said is what was found, in a line: the figures, where there are any, and the note.
+func Said(f *reports.Finding) string {
+	text := figuresOf(f).sentence()
+	if !f.Judged() {
+		return plain(or(f.Note, text))
+	}
+	return plain(strings.TrimSuffix(text+"; "+f.Note, "; "))
+}
+
+// glued is the sentence with no-break spaces between figures and their units.
 func (g figures) glued() string {
 	hold := strings.NewReplacer(" ", noBreak)
 	return figures{hold.Replace(g.Value), hold.Replace(g.Limit), hold.Replace(g.Margin), g.N}.joined(noBreak)
@@ -96,12 +117,10 @@ func place(origin string) (file string, line int) {
 	return origin[:i], n
 }
 
-// tally says how a list of verdicts is made up: "2 passed, 1 failed".
+// tally counts the verdicts of a list: "2 passed, 1 failed".
 func tally(verdicts []reports.Verdict) string {
 	var parts []string
-	for _, v := range []reports.Verdict{
-		reports.Failed, reports.Invalid, reports.Aborted, reports.NotJudged, reports.Passed,
-	} {
+	for _, v := range reports.Verdicts() {
 		n := 0
 		for _, w := range verdicts {
 			if v == w {
@@ -156,63 +175,9 @@ func commandLine(args []string) string {
 	return strings.Join(quoted, " ")
 }
 
-// column is one figure of the ledger, with what it means.
-type column struct {
-	Name  string
-	Means string
-	Of    func(*reports.Totals) uint64
-	Bad   bool // anything but 0 deserves a look
-	Far   bool // seen at the far end: not known where nobody watches
-}
-
-// always says that the column with the index i is shown though it be 0.
-func (c *column) always(i int) bool {
+// always says that the column with the index i is shown also when it is 0.
+func always(c *ledger.Column, i int) bool {
 	return i < 3 || c.Name == "delivered" || c.Name == "lost" || c.Name == "duplicated" || c.Name == "reordered"
-}
-
-func columns() []column {
-	return []column{
-		{"due", "messages whose instant came, in a warm-up too: sent + dropped + unsent",
-			func(t *reports.Totals) uint64 { return t.Due }, false, false},
-		{"sent", "distinct messages handed to the network",
-			func(t *reports.Totals) uint64 { return t.Sent }, false, false},
-		{"acknowledged", "messages that the target said it had taken",
-			func(t *reports.Totals) uint64 { return t.Acked }, false, false},
-		{"received", "distinct messages that a subscriber received",
-			func(t *reports.Totals) uint64 { return t.Received }, false, true},
-		{"stored", "distinct messages that the backend recorded",
-			func(t *reports.Totals) uint64 { return t.Stored }, false, true},
-		{"delivered", "received or stored",
-			func(t *reports.Totals) uint64 { return t.Delivered }, false, true},
-		{"lost", "acknowledged (or QoS 0) and seen nowhere at the far end",
-			func(t *reports.Totals) uint64 { return t.Lost }, true, true},
-		{"duplicated", "copies beyond the first",
-			func(t *reports.Totals) uint64 { return t.Duplicated }, true, true},
-		{"reordered", "first copies that came after a later message of their device",
-			func(t *reports.Totals) uint64 { return t.Reordered }, true, true},
-		{"unknown", "never acknowledged and never seen: nobody promised anything",
-			func(t *reports.Totals) uint64 { return t.Unknown }, true, true},
-		{"unsettled", "acknowledged so shortly before the end that they may be on their way",
-			func(t *reports.Totals) uint64 { return t.Unsettled }, false, true},
-		{"resent", "handed to the network again on a later connection",
-			func(t *reports.Totals) uint64 { return t.Resent }, false, false},
-		{"dropped", "fell out of a device's full buffer, never sent",
-			func(t *reports.Totals) uint64 { return t.Dropped }, true, false},
-		{"unsent", "still in a device's buffer at the end, never sent",
-			func(t *reports.Totals) uint64 { return t.Unsent }, true, false},
-		{"phantom", "seen at the far end and never sent",
-			func(t *reports.Totals) uint64 { return t.Phantom }, true, true},
-		{"undelivered", "stored by the backend, but no subscriber received them",
-			func(t *reports.Totals) uint64 { return t.Undelivered }, true, true},
-		{"lost at QoS 0", "the part of lost that was sent without asking for an answer",
-			func(t *reports.Totals) uint64 { return t.LostQoS[0] }, true, true},
-		{"lost at QoS 1", "the part of lost that the target had acknowledged",
-			func(t *reports.Totals) uint64 { return t.LostQoS[1] }, true, true},
-		{"lost at QoS 2", "the part of lost that the target had acknowledged to the end, with PUBCOMP",
-			func(t *reports.Totals) uint64 { return t.LostQoS[2] }, true, true},
-		{"simulator lost", "due before another worker took their device over: not part of due, neither lost nor delivered",
-			func(t *reports.Totals) uint64 { return t.Gone }, false, false},
-	}
 }
 
 // gaps counts the seconds between the first and the last frame of a result in which no fleet has one.

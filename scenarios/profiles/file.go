@@ -6,6 +6,8 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/myriad-iot/myriad/scenarios/targets"
+	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/payload"
 )
@@ -34,12 +36,12 @@ func (r *reader) top(n ast.Node) {
 func (r *reader) signal(e entry) {
 	s, ok := r.law(e.value, fmt.Sprintf("signal %q", e.name))
 	if !ok {
-		s = sim.Signal{Law: sim.LawConstant} // so that who uses it is not blamed
+		s = sim.Signal{Law: sim.LawConstant} // so that the models that use it get no second error
 	}
 	named(&r.out.Signals, e.name, s)
 }
 
-// law reads a signal's words, or the name of one.
+// law reads a signal in words, or the name of a signal.
 func (r *reader) law(n ast.Node, what string) (sim.Signal, bool) {
 	text, ok := r.text(n, what)
 	if !ok {
@@ -81,7 +83,7 @@ func (r *reader) model(e entry) {
 	if n := f["buffer"]; n != nil {
 		m.Buffer = r.buffer(n, what)
 	}
-	if len(r.errs) == before { // else it would repeat what was said
+	if len(r.errs) == before { // otherwise it would repeat errors
 		if err := payload.Validate(&m); err != nil {
 			at := e.key
 			if f["template"] != nil {
@@ -104,7 +106,7 @@ func (r *reader) modelSignal(e entry, what string, encoding sim.Encoding) sim.Si
 		words = f["follows"]
 		if words == nil {
 			if len(r.errs) == before {
-				r.fail(e.key, "%s says nothing of its values: add follows: %q", where, forms()[0].example)
+				r.fail(e.key, "%s has no values: add follows: %q", where, forms()[0].example)
 			}
 			return sim.Signal{Name: e.name}
 		}
@@ -130,7 +132,10 @@ func (r *reader) buffer(n ast.Node, what string) sim.Buffer {
 	case f["messages"] == nil:
 		r.fail(n, "%s has no size: add messages: 100", what)
 	default:
-		b.Capacity = value(r, f["messages"], what, ParseCount)
+		b.Capacity = value(r, f["messages"], what, words.ParseCount)
+	}
+	if f["durable"] != nil {
+		b.Durable = value(r, f["durable"], what+": durable", parseFlag)
 	}
 	if f["drop"] != nil {
 		b.Newest = value(r, f["drop"], what, func(text string) (bool, error) {
@@ -165,29 +170,38 @@ func (r *reader) fleet(e entry) {
 		where := what + ": " + name
 		switch name {
 		case "count":
-			fleet.Count = value(r, n, where, ParseCount)
+			fleet.Count = value(r, n, where, words.ParseCount)
 		case "model":
 			fleet.Model = value(r, n, where, r.modelName)
 		case "protocol":
-			fleet.Protocol = value(r, n, where, ParseProtocol)
+			fleet.Protocol = new(value(r, n, where, words.ParseProtocol))
 		case "qos":
-			fleet.QoS = new(value(r, n, where, parseQoS))
+			fleet.QoS = new(value(r, n, where, words.ParseQoS))
 		case "every":
 			fleet.Every = value(r, n, where, positive)
 		case "topic":
 			fleet.Topic = value(r, n, where, parseTopic)
 		case "jitter":
-			fleet.Jitter = value(r, n, where, ParsePercent)
+			fleet.Jitter = value(r, n, where, words.ParseShare)
 		case "session":
-			fleet.Session = value(r, n, where, atLeastZero)
+			fleet.Session = value(r, n, where, words.ParseDuration)
 		case "retry":
 			fleet.Retry = r.retry(n, where)
 		default:
 			r.wire(&fleet, name, n, where)
 		}
 	}
-	if strings.HasPrefix(fleet.Protocol, "CoAP") && f["session"] != nil {
+	channel := sim.ChannelMQTT
+	if fleet.Protocol != nil {
+		channel = fleet.Protocol.Channel
+	}
+	if channel == sim.ChannelCoAP && f["session"] != nil {
 		r.fail(f["session"], "%s: CoAP has no session: leave it out", what)
+	}
+	if channel != "" && fleet.QoS != nil {
+		if err := fleet.QoS.Fits(channel); err != nil {
+			r.fail(f["qos"], "%s: qos: %v", what, err)
+		}
 	}
 	named(&r.out.Fleets, e.name, fleet)
 }
@@ -213,16 +227,21 @@ func (r *reader) retry(n ast.Node, what string) *sim.Retry {
 	f := r.fields(n, what, retryForm{})
 	p := sim.Retry{Factor: 2}
 	if f["from"] == nil || f["to"] == nil {
-		r.fail(n, "%s needs both ends: write {from: 1s, to: 60s, jitter: 20%%}", what)
+		r.fail(n, "%s needs from and to: write {from: 1s, to: 60s, jitter: 20%%}", what)
 		return &p
 	}
 	before := len(r.errs)
 	p.Base, p.Max = value(r, f["from"], what, positive), value(r, f["to"], what, positive)
 	if f["jitter"] != nil {
-		p.Jitter = value(r, f["jitter"], what, ParsePercent)
+		p.Jitter = value(r, f["jitter"], what, words.ParseShare)
+	}
+	p.Stable = sim.StableAfter(p.Max)
+	if f["stable"] != nil {
+		p.Stable = value(r, f["stable"], what, words.ParseDuration)
 	}
 	if p.Max < p.Base && len(r.errs) == before {
-		r.fail(f["to"], "%s: to %v is below from %v: the shorter delay comes first", what, p.Max, p.Base)
+		r.fail(f["to"], "%s: to %s is below from %s: the shorter delay comes first", what,
+			words.PrintDuration(p.Max.D()), words.PrintDuration(p.Base.D()))
 	}
 	return &p
 }
@@ -248,23 +267,33 @@ func (r *reader) target(e entry) {
 			t.Endpoints = t.Endpoints.Add(sim.Endpoints{s: list})
 		}
 	}
+	if n := f["username"]; n != nil {
+		t.Login.Username, _ = r.text(n, what+": username")
+	}
+	if n := f["password"]; n != nil {
+		text, _ := r.text(n, what+": password")
+		t.Login.Password = sim.ParseSecret(text)
+	}
 	if len(r.errs) == before {
 		r.targetFits(e, f, t.Kind, what)
+	}
+	if len(r.errs) == before {
+		r.loginFits(f, &t, what)
 	}
 	named(&r.out.Targets, e.name, t)
 }
 
-// targetFits says which fields do not fit the kind of target.
+// targetFits reports the fields that do not fit the kind of target.
 func (r *reader) targetFits(e entry, f map[string]ast.Node, k sim.TargetKind, what string) {
 	somewhere := false
-	names := []string{"broker", "version"}
+	names := []string{"broker", "version", "username", "password"}
 	for _, s := range sim.Schemes() {
 		names = append(names, string(s))
 		somewhere = somewhere || f[string(s)] != nil
 	}
 	for _, name := range names {
 		owner := sim.TargetContainer
-		if sim.Scheme(name).Channel() != "" {
+		if sim.Scheme(name).Channel() != "" || name == "username" || name == "password" {
 			owner = sim.TargetExternal
 		}
 		if f[name] != nil && k != owner {
@@ -273,23 +302,34 @@ func (r *reader) targetFits(e entry, f map[string]ast.Node, k sim.TargetKind, wh
 	}
 	switch {
 	case k == sim.TargetContainer && f["broker"] == nil:
-		r.fail(e.key, "%s has no broker: add broker: mosquitto", what)
+		r.fail(e.key, "%s has no broker: add broker: %s", what, words.List(targets.Brokers(), "or"))
 	case k == sim.TargetExternal && !somewhere:
 		r.fail(e.key, "%s has no address: add mqtt: host:1883 or coap: host:5683", what)
 	}
 }
 
-func parseBroker(text string) (string, error) {
-	if text != "mosquitto" {
-		return "", fmt.Errorf("unknown broker %q: there is mosquitto", text)
+// loginFits reports a login that nobody can show.
+func (r *reader) loginFits(f map[string]ast.Node, t *sim.TargetSpec, what string) {
+	l := &t.Login
+	switch {
+	case f["username"] != nil && l.Username == "":
+		r.fail(f["username"], "%s: the user name is empty: leave username out, or write one", what)
+	case f["password"] != nil && l.Username == "":
+		r.fail(f["password"], "%s has a password and no user name: add username", what)
+	case f["password"] != nil && l.Password == sim.Secret{}:
+		r.fail(f["password"], "%s: the password is empty: leave password out, or write one", what)
+	case l.Username != "" && !t.Endpoints.Has(sim.ChannelMQTT):
+		r.fail(f["username"], "%s has a user name and no MQTT broker, and CoAP has none: leave username out", what)
 	}
-	return text, nil
 }
+
+func parseBroker(text string) (string, error) { return words.OneOf("broker", text, targets.Brokers()) }
 
 func parseKind(text string) (sim.TargetKind, error) {
 	switch k := sim.TargetKind(text); k {
 	case sim.TargetEmbedded, sim.TargetContainer, sim.TargetExternal:
 		return k, nil
+	case sim.TargetVirtual: // it has nothing that a profile could say: its name is enough
 	}
 	return "", fmt.Errorf("unknown kind %q: there are embedded, container and external", text)
 }

@@ -1,20 +1,23 @@
-// Package profiles reads models, fleets, targets and signals from YAML, so that a story names them
-// instead of spelling them.
+// Package profiles reads models, fleets, targets and signals from YAML files, so that a story can use
+// them by name.
 //
-// What is wrong in a file is said as "file:line:col: what is wrong: what would be right", all of it
-// at once. The YAML is parsed by goccy/go-yaml and then walked node by node rather than decoded into
-// structs: that is how a wrong value, and not only wrong syntax, has a position, and how signals keep
-// the order of the file. Which fields there are is declared once, by the form types that the JSON
-// Schema is made from. The package starts no goroutine and reads only through the fs.FS it is given.
+// All errors of a file are reported together, each as "file:line:col: what is wrong: what would be
+// right". The YAML is parsed by goccy/go-yaml and then read node by node instead of being decoded into
+// structs: so a wrong value has a position too, not only wrong syntax, and signals keep the order of the
+// file. The fields are declared once, by the form types that the JSON Schema is made from. The package
+// starts no goroutine, and reads files only through the fs.FS that it is given.
 package profiles
 
 import (
-	_ "embed" // the profiles that need no file
+	"bytes"
+	_ "embed" // for the built-in profiles
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 
+	"github.com/myriad-iot/myriad/scenarios/input"
+	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
 )
 
@@ -26,23 +29,24 @@ type File struct {
 	Targets map[string]sim.TargetSpec
 }
 
-// Fleet is what a story would say of a fleet. Zero values were not said.
+// Fleet has the settings of a fleet, as a story could declare them. A zero value means: not set.
 type Fleet struct {
 	Count    int
 	Model    string // a model of the same file or a built-in one
-	Protocol string // "MQTT 3.1.1", "MQTT 5 over TLS", "CoAP" ...
-	QoS      *byte
+	Protocol *sim.Protocol
+	QoS      *words.Quality
 	Every    sim.Duration
 	Topic    string
-	Jitter   float64 // 0..1
+	Commands *sim.Skill // nil: it takes none
+	Jitter   float64    // 0..1
 	Session  sim.Duration
 	Retry    *sim.Retry
-	Binding  sim.Binding // Client, Security, MQTT, KeepAlive, Inflight, CoAP and Commands
-	Said     []string    // which of "client", "security", "mqtt", "coap" and "commands" were, sorted
+	Binding  sim.Binding // Client, Security, MQTT, KeepAlive, Inflight and CoAP
+	Said     []string    // which of "client", "security", "mqtt", "coap" and "commands" are set, sorted
 	Origin   string      // "building.yaml:12"
 }
 
-// Error is one thing that is wrong in a profile file.
+// Error is one mistake in a profile file.
 type Error struct {
 	File      string
 	Line, Col int // from 1
@@ -52,19 +56,18 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string { return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Col, e.Text) }
 
-// Limits of what is read.
+// Limits of the files.
 const (
-	maxFile  = 1 << 20  // bytes of YAML
-	maxDepth = 100      // open brackets
+	MaxFile  = 1 << 20  // bytes of YAML
+	maxDepth = 100      // nested brackets
 	maxCSV   = 64 << 20 // bytes
 	maxRows  = 1_000_000
-	maxCount = 10_000_000 // devices
 )
 
 //go:embed builtin.yaml
 var builtinYAML []byte
 
-// Builtin returns the profiles that need no file: the model "sensor" and others.
+// Builtin returns the built-in profiles: the model "sensor" and others.
 func Builtin() *File {
 	r := reader{file: "builtin.yaml", base: &File{}}
 	f, err := r.read(builtinYAML)
@@ -74,13 +77,18 @@ func Builtin() *File {
 	return f
 }
 
-// Load reads the profile file called name. Files that it mentions are read from fsys too, by paths
-// relative to name. A wrong file yields [*Error] values, joined.
+// Load reads the profile file called name. Files that it names are read from fsys too; their paths are
+// relative to the folder of name. For mistakes in the file it returns [*Error] values, joined with
+// errors.Join.
 func Load(fsys fs.FS, name string) (*File, error) {
-	data, err := readFile(fsys, name, maxFile)
+	data, err := readFile(fsys, name, MaxFile)
 	if err != nil {
 		return nil, err
 	}
+	if bad := input.Illegible(data); bad != nil {
+		return nil, &Error{File: name, Line: bad.Line, Col: bad.Column, Text: bad.Error()}
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // which editors on Windows write
 	r := reader{file: name, base: Builtin()}
 	r.open = func(mentioned string) ([]byte, error) {
 		if path.IsAbs(mentioned) {
@@ -88,7 +96,7 @@ func Load(fsys fs.FS, name string) (*File, error) {
 		}
 		full := path.Join(path.Dir(name), mentioned)
 		if !fs.ValidPath(full) {
-			return nil, fmt.Errorf("%s: leads out of the folder of the profiles: move the file into it", mentioned)
+			return nil, fmt.Errorf("%s: outside of the folder of the profiles: move the file into it", mentioned)
 		}
 		return readFile(fsys, full, maxCSV)
 	}
@@ -96,20 +104,13 @@ func Load(fsys fs.FS, name string) (*File, error) {
 }
 
 func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
-	info, err := fs.Stat(fsys, name)
+	data, err := input.Read(fsys, name, limit)
+	var p *fs.PathError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s: no such file", name)
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w", name, err)
-	case info.IsDir():
-		return nil, fmt.Errorf("%s: a folder, not a file", name)
-	case info.Size() > limit:
-		return nil, fmt.Errorf("%s: %d bytes are too many: at most %d", name, info.Size(), limit)
+	case errors.As(err, &p):
+		return nil, fmt.Errorf("%s: %w", name, p.Err)
 	}
-	data, err := fs.ReadFile(fsys, name)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return data, nil
+	return data, err
 }

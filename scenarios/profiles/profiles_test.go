@@ -9,6 +9,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/payload"
 )
@@ -18,7 +19,7 @@ const building = `
 targets:
   lab:
     kind: external
-    mqtt: ["10.0.0.5:1883", "mqtt://[::1]", mqtt://b.example:2883]
+    mqtt: ["10.0.0.5:1883", "mqtt://[::1]", mqtt://b.example:2883, c.example]
     coap: coap://10.0.0.6
   box: {kind: container, broker: mosquitto, version: 2.0.22}
   own: {kind: embedded}
@@ -68,14 +69,14 @@ func TestLoad(t *testing.T) {
 			"plain": {Name: "plain", Encoding: sim.EncodingJSON},
 		},
 		Fleets: map[string]Fleet{
-			"rooms": {Count: 12000, Model: "room", Protocol: "MQTT 5", QoS: new(byte(1)), Every: seconds(90),
+			"rooms": {Count: 12000, Model: "room", Protocol: &sim.Protocol{Channel: sim.ChannelMQTT, Version: "5"}, QoS: &words.Quality{Level: 1}, Every: seconds(90),
 				Topic: "sites/{fleet}/{id}/t", Jitter: 0.1, Session: seconds(86400), Retry: &paho, Origin: "lab/p.yaml:11"},
-			"lights": {Count: 1200, Model: "sensor", QoS: new(byte(0)), Origin: "lab/p.yaml:21",
-				Retry: &sim.Retry{Base: seconds(0.5), Max: seconds(60), Factor: 2, Jitter: 0.2}},
+			"lights": {Count: 1200, Model: "sensor", QoS: &words.Quality{Of: sim.ChannelMQTT}, Origin: "lab/p.yaml:21",
+				Retry: &sim.Retry{Base: seconds(0.5), Max: seconds(60), Factor: 2, Jitter: 0.2, Stable: seconds(30)}},
 		},
 		Targets: map[string]sim.TargetSpec{
 			"lab": {Kind: sim.TargetExternal, Origin: "lab/p.yaml:4", Endpoints: sim.Endpoints{
-				sim.SchemeMQTT: {"10.0.0.5:1883", "[::1]:1883", "b.example:2883"}, sim.SchemeCoAP: {"10.0.0.6:5683"}}},
+				sim.SchemeMQTT: {"10.0.0.5:1883", "[::1]:1883", "b.example:2883", "c.example:1883"}, sim.SchemeCoAP: {"10.0.0.6:5683"}}},
 			"box": {Kind: sim.TargetContainer, Name: "mosquitto", Version: "2.0.22", Origin: "lab/p.yaml:8"},
 			"own": {Kind: sim.TargetEmbedded, Origin: "lab/p.yaml:9"},
 		},
@@ -91,7 +92,7 @@ func TestFilesAreRelativeToTheProfile(t *testing.T) {
 			t.Errorf("%s: %v", words, err)
 		}
 	}
-	big := fstest.MapFS{"p.yaml": &fstest.MapFile{Data: make([]byte, maxFile+1)}}
+	big := fstest.MapFS{"p.yaml": &fstest.MapFile{Data: make([]byte, MaxFile+1)}}
 	for name, want := range map[string]string{
 		"none.yaml": "none.yaml: no such file",
 		".":         ".: a folder, not a file",
@@ -159,7 +160,7 @@ func TestParseSignal(t *testing.T) {
 			t.Errorf("the example %q: %v", f.example, err)
 		}
 	}
-	if _, err := ParseSignal("column a of b.csv", nil); err == nil || err.Error() != "b.csv: no files are read here: describe the signal in words" {
+	if _, err := ParseSignal("column a of b.csv", nil); err == nil || err.Error() != "b.csv: a signal cannot read a file here: describe it in words" {
 		t.Errorf("without files: %v", err)
 	}
 	if _, err := ParseSignal(strings.Repeat("x ", 1<<20), nil); err == nil || len(err.Error()) > 1000 {
@@ -168,44 +169,6 @@ func TestParseSignal(t *testing.T) {
 	wide := func(string) ([]byte, error) { return []byte(strings.Repeat(",", 1<<12)), nil }
 	if _, err := ParseSignal("column a of b.csv", wide); err == nil || !strings.HasSuffix(err.Error(), `"", "", and 4077 more`) {
 		t.Errorf("a column that many others hide: %v", err)
-	}
-}
-
-func TestWords(t *testing.T) {
-	for text, want := range map[string]time.Duration{
-		"250ms": 250 * time.Millisecond, "1m30s": 90 * time.Second, "7d": 168 * time.Hour, "0": 0, "-1s": -time.Second,
-		"5 minutes": 5 * time.Minute, "1 hour": time.Hour, "1.5 days": 36 * time.Hour, " 3s ": 3 * time.Second, "10 seconds": 10 * time.Second,
-	} {
-		if got, err := ParseDuration(text); err != nil || got != want {
-			t.Errorf("%q: %v, %v, want %v", text, got, err, want)
-		}
-	}
-	for text, want := range map[string]int{
-		"0": 0, "250": 250, "250,000": 250000, "250_000": 250000, "250000": 250000, "250k": 250000, "1.2M": 1200000, "0.001k": 1, "10M": maxCount,
-	} {
-		if got, err := ParseCount(text); err != nil || got != want {
-			t.Errorf("%q: %d, %v, want %d", text, got, err, want)
-		}
-	}
-	for text, want := range map[string]float64{"0%": 0, "10%": 0.1, "99.99 %": 0.9999, "100%": 1} {
-		if got, err := ParsePercent(text); err != nil || got != want {
-			t.Errorf("%q: %v, %v, want %v", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"", "d", "1 d d", "5 lightyears", "1e9d", "99999999999 days", "1,5s"} {
-		if got, err := ParseDuration(text); err == nil {
-			t.Errorf("%q is %v", text, got)
-		}
-	}
-	for _, text := range []string{"", "k", "1,2", "1,2345", "1e3", "+5", "1.5", "1.0001k", "99999999999999999999999", " 5"} {
-		if got, err := ParseCount(text); err == nil {
-			t.Errorf("%q is %d", text, got)
-		}
-	}
-	for _, text := range []string{"", "%", "10", "-1%", "100.1%", "NaN%", "Inf%"} {
-		if got, err := ParsePercent(text); err == nil {
-			t.Errorf("%q is %v", text, got)
-		}
 	}
 }
 

@@ -14,10 +14,10 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// reader reads one file and collects what is wrong with it.
+// reader reads one file and collects its mistakes.
 type reader struct {
 	file string
-	base *File // names that the file may use beside its own
+	base *File // names that the file may use in addition to its own
 	open func(name string) ([]byte, error)
 	errs []*Error
 	out  File
@@ -79,8 +79,8 @@ func (r *reader) parse(data []byte) (ast.Node, error) {
 	return file.Docs[0].Body, nil
 }
 
-// tooDeep is where more than maxDepth brackets are open, or 0: the parser's time grows with the square
-// of their number, 10 s at 20,000. A profile nests six deep.
+// tooDeep is the position at which more than maxDepth brackets are open, or 0. The parser's time grows
+// with the square of their number: 10 s for 20,000. A correct profile nests six deep.
 func tooDeep(data []byte) (line, col int) {
 	depth, line := 0, 1
 	for _, c := range data {
@@ -127,7 +127,7 @@ func first(n ast.Node) *token.Token {
 	return n.GetToken()
 }
 
-// entries returns the members of a mapping, in the file's order, and false if n is none.
+// entries returns the members of a mapping, in the file's order, and false if n is not a mapping.
 func (r *reader) entries(n ast.Node, what string) ([]entry, bool) {
 	m, ok := n.(ast.MapNode)
 	if !ok || kind(n) != aMapping {
@@ -146,7 +146,7 @@ func (r *reader) entries(n ast.Node, what string) ([]entry, bool) {
 	return list, true
 }
 
-// fields returns the members of a mapping that has the fields of form, and nil if n is no mapping.
+// fields returns the members of a mapping that may have the fields of form, and nil if n is not a mapping.
 func (r *reader) fields(n ast.Node, what string, form any) map[string]ast.Node {
 	entries, ok := r.entries(n, what)
 	if !ok {
@@ -192,7 +192,7 @@ const aMapping = "a mapping"
 
 func kind(n ast.Node) string {
 	switch n.(type) {
-	case *ast.AnchorNode, *ast.AliasNode: // these two and tags may pass for what they stand for
+	case *ast.AnchorNode, *ast.AliasNode: // anchors, aliases and tags also implement other node kinds
 		return "an anchor or alias, which is not supported"
 	case *ast.TagNode:
 		return "a tag, which is not supported"
@@ -206,7 +206,7 @@ func kind(n ast.Node) string {
 	return "a single value"
 }
 
-// value reads the scalar n with read, whose error becomes one of the file.
+// value reads the scalar n with read. An error of read becomes an error of the file.
 func value[T any](r *reader, n ast.Node, what string, read func(string) (T, error)) (v T) {
 	text, ok := r.text(n, what)
 	if !ok {
@@ -226,7 +226,7 @@ func (r *reader) origin(n ast.Node) string {
 	return r.file
 }
 
-// named sets m[name], making m if need be.
+// named sets m[name], and creates m if it is nil.
 func named[T any](m *map[string]T, name string, v T) {
 	if *m == nil {
 		*m = map[string]T{}
@@ -234,7 +234,7 @@ func named[T any](m *map[string]T, name string, v T) {
 	(*m)[name] = v
 }
 
-// names lists what a file's own and the built-in declarations call themselves.
+// names lists the names of the file's own and of the built-in declarations.
 func names[T any](own, base map[string]T) string {
 	var list []string
 	for name := range own {

@@ -15,7 +15,7 @@ import (
 	"github.com/myriad-iot/myriad/sim/signal"
 )
 
-// form is one way to write a signal: words, of which <this> stands for a value, and an optional tail.
+// form is one way to write a signal: words, in which <this> is a value, and optional words after them.
 type form struct {
 	law     sim.Law
 	words   string
@@ -43,9 +43,9 @@ func forms() []form {
 //	constant 42 [with noise 0.2]
 //	column temperature of office.csv
 //
-// The last one replays a column of a CSV file with a header, all of whose cells in that column are
-// numbers, in at most 1,000,000 rows. Names with spaces stand in double quotes. readFile reads the
-// file; it may be nil where there are none. The signal has no name and unit.
+// The last one replays a column of a CSV file with a header. All cells of that column must be numbers, in
+// at most 1,000,000 rows. Names with spaces are written in double quotes. readFile reads the file; it may
+// be nil if no files may be read. The returned signal has no name and no unit.
 func ParseSignal(text string, readFile func(name string) ([]byte, error)) (sim.Signal, error) {
 	words := regexp.MustCompile(`"[^"]*"|\S+`).FindAllString(text, -1)
 	for _, f := range forms() {
@@ -72,7 +72,7 @@ func ParseSignal(text string, readFile func(name string) ([]byte, error)) (sim.S
 	return sim.Signal{}, fmt.Errorf("%q is not a signal: write it like %s", clip(text), strings.Join(examples, ", "))
 }
 
-// clip keeps an error readable when it quotes a whole page.
+// clip shortens a long text, so that an error that quotes it stays readable.
 func clip(text string) string {
 	if len(text) > 200 {
 		return strings.ToValidUTF8(text[:200], "") + "..."
@@ -80,7 +80,7 @@ func clip(text string) string {
 	return text
 }
 
-// starts reports whether words begin as f does.
+// starts reports whether words begin like f.
 func (f *form) starts(words []string) bool {
 	return len(words) > 0 && strings.EqualFold(strings.Fields(f.words)[0], words[0])
 }
@@ -94,7 +94,7 @@ func isForm(text string) bool {
 	return false
 }
 
-// match fits words to pattern. A <value> takes the words up to the pattern's next word, at least one.
+// match matches words with pattern. A <value> takes the words up to the pattern's next word, at least one.
 func match(pattern, words []string) (map[string]string, bool) {
 	values := map[string]string{}
 	for i, p := range pattern {
@@ -118,7 +118,7 @@ func match(pattern, words []string) (map[string]string, bool) {
 	return values, len(words) == 0
 }
 
-// signal makes a signal of f's values.
+// signal makes a signal from the values of f.
 func (f *form) signal(values map[string]string, readFile func(string) ([]byte, error)) (sim.Signal, error) {
 	s := sim.Signal{Law: f.law}
 	if f.law == sim.LawReplay {
@@ -161,7 +161,7 @@ func (f *form) signal(values map[string]string, readFile func(string) ([]byte, e
 // readColumn reads the numbers of a column. Its errors begin with "file:line:" once the file is open.
 func readColumn(file, column string, readFile func(string) ([]byte, error)) ([]float64, error) {
 	if readFile == nil {
-		return nil, fmt.Errorf("%s: no files are read here: describe the signal in words", file)
+		return nil, fmt.Errorf("%s: a signal cannot read a file here: describe it in words", file)
 	}
 	data, err := readFile(file)
 	if err != nil {
@@ -212,7 +212,7 @@ func readColumn(file, column string, readFile func(string) ([]byte, error)) ([]f
 	}
 }
 
-// columns names the columns of a header, as many as a reader looks through.
+// columns lists the columns of a header, or only the first ones if there are many.
 func columns(header []string) string {
 	const most = 20
 	var quoted []string
@@ -225,7 +225,7 @@ func columns(header []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// csvError says what the CSV reader found.
+// csvError adds the line and a hint to an error of the CSV reader.
 func csvError(file string, err error) error {
 	var p *csv.ParseError
 	switch {

@@ -9,15 +9,16 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// wire reads the fields that say how a fleet's sessions are made. Other names are not its own.
+// wire reads the fields that set the client, security and protocol of a fleet. It ignores other names.
 func (r *reader) wire(fleet *Fleet, name string, n ast.Node, what string) {
 	b := &fleet.Binding
 	switch name {
 	case "client":
-		b.Client = sim.Client(value(r, n, what, oneOf("client", "paho", "paho.golang", "go-coap")))
+		b.Client = sim.Client(value(r, n, what, oneOf("client", words.Clients()...)))
 	case "security":
 		r.security(b, r.fields(n, what, securityForm{}), what)
 	case "mqtt":
@@ -31,15 +32,16 @@ func (r *reader) wire(fleet *Fleet, name string, n ast.Node, what string) {
 				r.fail(n, "%s has no %s: add %s: \"{fleet}/{id}/%s\"", what, need, need, need)
 			}
 		}
-		b.Commands.QoS = 1
+		qos := byte(1)
+		fleet.Commands = &sim.Skill{Name: sim.SkillObey, QoS: &qos}
 		each(f, what, func(name string, n ast.Node, what string) {
 			switch name {
 			case "topic":
-				b.Commands.Topic = value(r, n, what, parseTopic)
+				fleet.Commands.Listen = value(r, n, what, parseTopic)
 			case "reply":
-				b.Commands.Reply = value(r, n, what, parseTopic)
+				fleet.Commands.Topic = value(r, n, what, parseTopic)
 			case "qos":
-				b.Commands.QoS = value(r, n, what, parseLevel)
+				qos = value(r, n, what, parseLevel)
 			}
 		})
 	default:
@@ -55,7 +57,7 @@ func (f *Fleet) said(what string) {
 	}
 }
 
-// each calls f for the fields in the order of their names, so that mistakes come in one order.
+// each calls f for the fields in the order of their names, so that the order of the mistakes is fixed.
 func each(fields map[string]ast.Node, what string, f func(name string, n ast.Node, what string)) {
 	for _, name := range sortedNames(fields) {
 		f(name, fields[name], what+": "+name)
@@ -92,7 +94,10 @@ func (r *reader) security(b *sim.Binding, f map[string]ast.Node, what string) {
 		case "username":
 			s.Username, _ = r.text(n, what)
 		case "password":
-			s.Password, _ = r.text(n, what)
+			text, _ := r.text(n, what)
+			if s.Password = sim.ParseSecret(text); s.Password.File() != "" && !path.IsAbs(s.Password.File()) {
+				s.Password.Ref = "file:" + path.Join(path.Dir(r.file), s.Password.File())
+			}
 		}
 	})
 }
@@ -107,6 +112,12 @@ func (r *reader) mqtt(b *sim.Binding, f map[string]ast.Node, what string) {
 			b.Inflight = value(r, n, what, between(1, 65_535))
 		case "retain":
 			m.Retain = value(r, n, what, parseFlag)
+		case "pings_unheard":
+			m.Liveness.Heard = value(r, n, what, positive)
+		case "answer_within":
+			m.Liveness.Answer = value(r, n, what, positive)
+		case "max_packet":
+			m.MaxPacket = value(r, n, what, between(64, 268_435_460))
 		case "topic_aliases":
 			m.TopicAliases = value(r, n, what, between(0, 65_535))
 		case "will":
@@ -171,7 +182,7 @@ func (r *reader) coap(c *sim.CoAP, f map[string]ast.Node, what string) {
 		case "nstart":
 			c.NStart = value(r, n, what, between(1, 1000))
 		case "method":
-			c.Method = value(r, n, what, oneOf("method", "POST", "PUT", "FETCH", "PATCH", "iPATCH"))
+			c.Method = value(r, n, what, oneOf("method", words.Methods()...))
 		case "block_size":
 			c.BlockSize = value(r, n, what, parseBlock)
 		case "token_size":
@@ -202,12 +213,13 @@ func parseFlag(text string) (bool, error) {
 	return text == "true", nil
 }
 
+// parseLevel reads a quality of service of MQTT.
 func parseLevel(text string) (byte, error) {
-	level, err := strconv.ParseUint(strings.TrimPrefix(text, "QoS "), 10, 8)
-	if err != nil || level > 2 {
-		return 0, fmt.Errorf("%q is not a quality of service: there are 0, 1 and 2", text)
+	q, err := words.ParseQoS(text)
+	if err == nil {
+		err = q.Fits(sim.ChannelMQTT)
 	}
-	return byte(level), nil
+	return q.Level, err
 }
 
 func parseFactor(text string) (float64, error) {
@@ -230,9 +242,9 @@ func parseBlock(text string) (int, error) {
 
 func between(low, high int) func(string) (int, error) {
 	return func(text string) (int, error) {
-		n, err := ParseCount(text)
+		n, err := words.ParseCount(text)
 		if err == nil && (n < low || n > high) {
-			err = fmt.Errorf("%q is out of range: from %d to %d", text, low, high)
+			err = fmt.Errorf("%s is out of range: from %s to %s", words.Quote(text), words.PrintCount(low), words.PrintCount(high))
 		}
 		return n, err
 	}
@@ -240,9 +252,6 @@ func between(low, high int) func(string) (int, error) {
 
 func oneOf(what string, list ...string) func(string) (string, error) {
 	return func(text string) (string, error) {
-		if !slices.Contains(list, text) {
-			return "", fmt.Errorf("unknown %s %q: there are %s", what, text, strings.Join(list, ", "))
-		}
-		return text, nil
+		return words.OneOf(what, text, list)
 	}
 }

@@ -26,6 +26,9 @@ const wired = `fleets:
         - {filter: "$share/g/alerts/#", qos: 0}
         - filter: all
       topic_aliases: 16
+      max_packet: 1k
+      pings_unheard: 20s
+      answer_within: 5s
     commands: {topic: "{id}/do", reply: "{id}/done", qos: 2}
   meters:
     count: 5
@@ -47,23 +50,23 @@ func TestWire(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	valves, meters, none := f.Fleets["valves"], f.Fleets["meters"], 0
+	valves, meters, none, two := f.Fleets["valves"], f.Fleets["meters"], 0, byte(2)
 	for _, c := range []struct {
 		name      string
 		got, want any
 	}{
-		{"protocol", valves.Protocol, "MQTT 5 over secure WebSocket"},
-		{"qos", *valves.QoS, byte(2)},
+		{"protocol", valves.Protocol.String(), "MQTT 5 over secure WebSocket"},
+		{"qos", valves.QoS.Level, byte(2)},
 		{"valves", valves.Binding, sim.Binding{
 			Client: sim.ClientPahoGolang, KeepAlive: sim.Duration(30e9), Inflight: 50,
 			Security: sim.Security{Credential: sim.CredentialCertificate, CA: "lab/roots/ca.pem", ServerName: "broker", TLS: "1.3",
-				Resume: true, Username: "{id}", Password: "007"},
+				Resume: true, Username: "{id}", Password: sim.NewSecret("007")},
 			MQTT: sim.MQTT{
-				Retain: true, TopicAliases: 16, Subscribe: []sim.Subscription{{Filter: "$share/g/alerts/#"}, {Filter: "all", QoS: 1}},
+				Retain: true, TopicAliases: 16, MaxPacket: 1000, Liveness: sim.Liveness{Heard: sim.Duration(20e9), Answer: sim.Duration(5e9)}, Subscribe: []sim.Subscription{{Filter: "$share/g/alerts/#"}, {Filter: "all", QoS: 1}},
 				Will: &sim.Will{Topic: "{fleet}/{id}/state", Payload: "gone", QoS: 2, Retain: true, Delay: sim.Duration(5e9)},
 			},
-			Commands: sim.Commands{Topic: "{id}/do", Reply: "{id}/done", QoS: 2},
 		}},
+		{"commands", valves.Commands, &sim.Skill{Name: sim.SkillObey, Listen: "{id}/do", Topic: "{id}/done", QoS: &two}},
 		{"said", valves.Said, []string{"client", "commands", "mqtt", "security"}},
 		{"meters", meters.Binding, sim.Binding{
 			Security: sim.Security{Credential: sim.CredentialPSK, CID: true},

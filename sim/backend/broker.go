@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"sync"
+	"time"
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -25,8 +27,8 @@ type Broker struct {
 	log   *slog.Logger
 }
 
-// door is one way into the broker. enter makes what mochi shall talk to of a connection; nil leaves
-// it as it is.
+// door is one listener of the broker. enter wraps an accepted connection, in TLS or WebSocket, before
+// mochi uses it; nil: the connection is used as it is.
 type door struct {
 	scheme   sim.Scheme
 	listener net.Listener
@@ -39,13 +41,25 @@ func NewBroker(address string, records io.Writer, log *slog.Logger) (*Broker, er
 	return newBroker(&Options{MQTT: address, Log: log}, journal.NewWriter(records, 0))
 }
 
+// NewBrokerAt is NewBroker for a listener that is there already, for plain MQTT, on a network in memory and in virtual
+// time. Run closes it. Such a broker has no $SYS topics and keeps retained messages for ever.
+func NewBrokerAt(l net.Listener, records io.Writer, log *slog.Logger) *Broker {
+	b := emptyBroker(log, journal.NewWriter(records, 0))
+	b.doors, b.hook.bare = []door{{scheme: sim.SchemeMQTT, listener: l}}, new(bareLoop)
+	return b
+}
+
+// emptyBroker listens nowhere.
+func emptyBroker(log *slog.Logger, j *journal.Writer) *Broker {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Broker{log: log, hook: &brokerHook{journal: j, hub: hub{log: log}}}
+}
+
 // newBroker listens wherever o wants MQTT.
 func newBroker(o *Options, j *journal.Writer) (*Broker, error) {
-	b := &Broker{log: o.Log}
-	if b.log == nil {
-		b.log = slog.New(slog.DiscardHandler)
-	}
-	b.hook = &brokerHook{journal: j, log: b.log}
+	b := emptyBroker(o.Log, j)
 	for _, scheme := range sim.Schemes() {
 		address := o.address(scheme)
 		if scheme.Channel() != sim.ChannelMQTT || address == "" {
@@ -79,8 +93,8 @@ func open(scheme sim.Scheme, address string, o *Options) (door, error) {
 	return d, err
 }
 
-// entrance makes TLS of a connection unless secure is nil, and WebSocket of that if web is set.
-// The connection's deadlines bound it.
+// entrance returns a function that does the TLS handshake on a connection, unless secure is nil, and then
+// the WebSocket handshake if web is set. The deadlines of the connection limit both.
 func entrance(secure *tls.Config, web bool) func(net.Conn) (net.Conn, error) {
 	var upgrader link.Upgrader
 	return func(c net.Conn) (net.Conn, error) {
@@ -126,6 +140,8 @@ func (b *Broker) shut() {
 // when the journal fails, since then nothing could be acknowledged. It must be called once.
 func (b *Broker) Run(ctx context.Context) error {
 	server := mochi.New(brokerOptions(b.log))
+	b.hook.server, b.hook.kept.index = server, mochi.NewTopicsIndex()
+	server.Topics.Subscribe("myriad", packets.Subscription{Filter: everyFilter})
 	if err := server.AddHook(b.hook, nil); err != nil {
 		b.shut()
 		return fmt.Errorf("broker: %w", err)
@@ -136,7 +152,14 @@ func (b *Broker) Run(ctx context.Context) error {
 			return fmt.Errorf("broker: %w", err)
 		}
 	}
-	if err := server.Serve(); err != nil {
+	var looping sync.WaitGroup
+	defer looping.Wait()
+	if b.hook.bare != nil {
+		during, stop := context.WithCancel(ctx)
+		defer stop()
+		looping.Go(func() { b.hook.bare.run(during, b.hook) })
+		server.Listeners.ServeAll(server.EstablishConnection)
+	} else if err := server.Serve(); err != nil {
 		b.shut()
 		return fmt.Errorf("broker: %w", err)
 	}
@@ -149,22 +172,22 @@ func (b *Broker) Run(ctx context.Context) error {
 	if e := server.Close(); e != nil && err == nil {
 		err = fmt.Errorf("broker: %w", e)
 	}
+	b.hook.late.end()
+	b.hook.hub.end()
 	return err
 }
 
 // brokerOptions tunes mochi for many clients that send little and few that receive a lot.
 func brokerOptions(log *slog.Logger) *mochi.Options {
 	c := mochi.NewDefaultServerCapabilities()
-	c.MaximumClientWritesPending = queueSlots // allocated per client; see gate
-	c.MaximumInflight = math.MaxUint16        // mochi drops messages beyond it
+	c.MaximumClientWritesPending = 1   // allocated per client, and not used; see deliver.go
+	c.MaximumInflight = math.MaxUint16 // the largest window that a client may ask for
 	c.ReceiveMaximum = 1024
 	c.Compatibilities.NoInheritedPropertiesOnAck = true // a PUBACK must not echo user properties
 	return &mochi.Options{
 		Capabilities:            c,
 		ClientNetReadBufferSize: 512, // a larger payload is read past the buffer
-		// Nothing is allocated for it until a queue builds up; then it is what one write carries.
-		ClientNetWriteBufferSize: 16 << 10,
-		SysTopicResendInterval:   24 * 3600,
+		SysTopicResendInterval:  24 * 3600,
 		// mochi warns once per bad packet or broken connection, which under faults is once per device.
 		Logger: slog.New(atLeast{log.Handler(), slog.LevelError}),
 	}
@@ -191,20 +214,26 @@ func (h atLeast) WithGroup(name string) slog.Handler {
 	return atLeast{h.Handler.WithGroup(name), h.level}
 }
 
-// brokerHook admits everybody, writes the journal and keeps the gates.
+// brokerHook accepts every client, writes the journal and delivers messages; see deliver.go for the latter.
 type brokerHook struct {
 	mochi.HookBase
 	journal *journal.Writer
-	log     *slog.Logger
-	gates   gates
+	hub     hub
+	wanted  sync.Map // *mochi.Client -> []bool, while it subscribes: which filters bring retained messages
+	owed    sync.Map // *mochi.Client -> packets.Packet, of QoS 2: accepted, and not delivered yet
+	kept    retained
+	late    lateWills
+	server  *mochi.Server
+	bare    *bareLoop // nil: mochi's own loop runs
 }
 
 func (h *brokerHook) ID() string { return "myriad" }
 
 func (h *brokerHook) Provides(b byte) bool {
 	switch b {
-	case mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnPublish, mochi.OnSessionEstablish, mochi.OnSubscribe,
-		mochi.OnSubscribed, mochi.OnPacketEncode, mochi.OnPublishDropped, mochi.OnPacketIDExhausted, mochi.OnDisconnect:
+	case mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnPublish, mochi.OnPublished, mochi.OnSessionEstablish,
+		mochi.OnSessionEstablished, mochi.OnSubscribe, mochi.OnSubscribed, mochi.OnPacketEncode, mochi.OnPacketRead,
+		mochi.OnPacketProcessed, mochi.OnDisconnect, mochi.OnClientExpired, mochi.OnSelectSubscribers, mochi.OnRetainMessage:
 		return true
 	}
 	return false
@@ -212,53 +241,61 @@ func (h *brokerHook) Provides(b byte) bool {
 
 func (h *brokerHook) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { return true }
 
+func (h *brokerHook) OnACLCheck(*mochi.Client, string, bool) bool { return true }
+
 // OnPublish is called before the PUBACK is written and before anybody is sent the message.
-func (h *brokerHook) OnPublish(_ *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+func (h *brokerHook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	if pk.FixedHeader.Qos == 2 && cl.IsTakenOver() { // another connection has the session: the client repeats it there
+		return pk, packets.ErrRejectPacket
+	}
 	if h.journal.Note(pk.Payload) != nil {
 		return pk, packets.ErrRejectPacket // neither acknowledged nor delivered
+	}
+	if pk.FixedHeader.Qos == 2 {
+		h.owed.Store(cl, pk)
 	}
 	return pk, nil
 }
 
-// OnACLCheck is called with write false for each delivery to cl, and for each filter that cl
-// subscribes to; OnSubscribed gives the latter back.
-func (h *brokerHook) OnACLCheck(cl *mochi.Client, _ string, write bool) bool {
-	if !write {
-		h.gates.take(cl, h.log)
+// OnPublished comes when a message has been delivered.
+func (h *brokerHook) OnPublished(cl *mochi.Client, pk packets.Packet) {
+	if pk.FixedHeader.Qos == 2 {
+		h.owed.Delete(cl)
 	}
-	return true
 }
 
-// OnSessionEstablish comes before a resumed session's subscriptions take effect. A clean session
-// needs no gate before it subscribes.
+// deliverOwed delivers the message of QoS 2 that a client's last packet was, if mochi has not: it gives it up when the
+// PUBREC cannot be written, and knows it already when the client repeats it, so that nobody would ever get it.
+func (h *brokerHook) deliverOwed(cl *mochi.Client) {
+	if pk, ok := h.owed.LoadAndDelete(cl); ok {
+		pk := pk.(packets.Packet)
+		h.OnSelectSubscribers(h.server.Topics.Subscribers(pk.TopicName), pk)
+	}
+}
+
+// OnSessionEstablish comes before an earlier connection of the same client is ended, for which mochi waits. That
+// one may be writing to somebody who does not read.
 func (h *brokerHook) OnSessionEstablish(cl *mochi.Client, _ packets.Packet) {
-	if !cl.Properties.Clean {
-		h.gates.open(cl)
+	if earlier, ok := h.server.Clients.Get(cl.ID); ok && !earlier.Closed() {
+		_ = earlier.Net.Conn.SetWriteDeadline(time.Now().Add(disconnectTimeout))
 	}
-}
-
-func (h *brokerHook) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet {
-	h.gates.open(cl)
-	return pk
-}
-
-func (h *brokerHook) OnSubscribed(cl *mochi.Client, _ packets.Packet, codes []byte) {
-	n := 0
-	for _, code := range codes {
-		if code <= packets.CodeGrantedQos2.Code { // the others failed before the check
-			n++
-		}
-	}
-	h.gates.give(cl, n)
 }
 
 func (h *brokerHook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packet {
 	switch pk.FixedHeader.Type {
-	case packets.Publish:
-		h.gates.give(cl, 1)
+	case packets.Connack:
+		if pk.ReasonCode == packets.CodeSuccess.Code {
+			h.hub.join(cl, pk.SessionPresent)
+		}
+	case packets.Pubrec:
+		// The answer to a PUBLISH that is repeated is the same as to the first ([MQTT-4.3.3-10]); mochi says that its
+		// identifier is in use, which is an error.
+		if pk.ReasonCode == packets.ErrPacketIdentifierInUse.Code {
+			pk.ReasonCode, pk.Properties = packets.CodeSuccess.Code, packets.Properties{}
+		}
 	case packets.Disconnect:
-		// mochi says goodbye in every version. Before MQTT 5 only clients may; a server closes
-		// the connection, MQTT 3.1.1 section 3.14. The packet cannot be written then.
+		// mochi sends DISCONNECT in every version. Before MQTT 5 only clients may send it, and a server
+		// closes the connection (MQTT 3.1.1 section 3.14). The packet cannot be written then.
 		if cl.Properties.ProtocolVersion < 5 {
 			cl.Stop(packets.CodeDisconnect)
 		}
@@ -266,7 +303,33 @@ func (h *brokerHook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets
 	return pk
 }
 
-func (h *brokerHook) OnPublishDropped(cl *mochi.Client, _ packets.Packet)    { h.gates.give(cl, 1) }
-func (h *brokerHook) OnPacketIDExhausted(cl *mochi.Client, _ packets.Packet) { h.gates.give(cl, 1) }
+// OnSessionEstablished comes when CONNACK has been written. mochi's own window is closed for good: with an open one
+// it looks for messages that wait, of which it has none, and may lock itself out (Inflight.NextImmediate).
+func (h *brokerHook) OnSessionEstablished(cl *mochi.Client, _ packets.Packet) {
+	cl.State.Inflight.ResetSendQuota(0)
+	h.late.take(cl)
+	if s := h.hub.of(cl.ID); s != nil {
+		s.start(cl)
+	}
+}
 
-func (h *brokerHook) OnDisconnect(cl *mochi.Client, _ error, _ bool) { h.gates.shut(cl) }
+func (h *brokerHook) OnDisconnect(cl *mochi.Client, err error, expire bool) {
+	h.late.part(cl, h.server, err == nil)
+	h.wanted.Delete(cl)
+	h.owed.Delete(cl)
+	if h.bare != nil && !expire {
+		h.bare.absent.Store(true)
+	}
+	h.hub.part(cl, !expire)
+}
+
+// OnClientExpired comes when a session that was kept has expired. mochi leaves its subscriptions behind.
+func (h *brokerHook) OnClientExpired(cl *mochi.Client) {
+	h.server.UnsubscribeClient(cl)
+	if s := h.hub.of(cl.ID); s != nil && s.absent() {
+		h.hub.sessions.CompareAndDelete(cl.ID, s)
+	}
+}
+
+// BrokerVersion names the library and its version, for reports.
+func BrokerVersion() string { return "mochi " + mochi.Version }

@@ -13,9 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -29,7 +27,7 @@ func (c *client311) drain(n int, idle time.Duration) (map[sim.Stamp]int, error) 
 	got := make(map[sim.Stamp]int, n)
 	last := make(map[sim.Ordinal]uint32)
 	for range n {
-		_ = c.SetReadDeadline(time.Now().Add(idle))
+		_ = c.SetDeadline(time.Now().Add(idle))
 		pk, err := c.read()
 		if err != nil {
 			return got, err
@@ -98,15 +96,19 @@ func TestBrokerLosesNothingOfABurst(t *testing.T) {
 	if pk, err := far.read(); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("one too many: %+v, %v", pk, err)
 	}
-	gates := 0
-	b.hook.gates.m.Range(func(_, g any) bool {
-		if gates++; len(g.(*gate).slots) != 0 {
-			t.Errorf("%d slots were never given back", len(g.(*gate).slots))
-		}
+	sessions := 0
+	b.hook.hub.sessions.Range(func(_, v any) bool {
+		sessions++
+		eventually(t, "all is acknowledged", func() bool {
+			s := v.(*session)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.kept()+s.open+len(s.out) == 0
+		})
 		return true
 	})
-	if gates != 1 {
-		t.Errorf("%d gates for one subscriber", gates)
+	if sessions != 1 {
+		t.Errorf("%d sessions for one subscriber", sessions)
 	}
 }
 
@@ -140,7 +142,7 @@ func TestBrokerAcknowledgesNothingWithoutItsJournal(t *testing.T) {
 func TestBrokerOutOfDescriptors(t *testing.T) {
 	const limit = 40
 	cmd := exec.Command("sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, limit),
-		os.Args[0], "backend-child", "-mqtt", "127.0.0.1:0")
+		os.Args[0], "backend-child")
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -153,6 +155,7 @@ func TestBrokerOutOfDescriptors(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	_, _ = fmt.Fprintln(stdin, `{"serve":{"mqtt":"127.0.0.1:0"}}`)
 	defer func() {
 		_ = stdin.Close()
 		if err := cmd.Wait(); err != nil {
@@ -195,53 +198,6 @@ func cpuTicks(pid int) int {
 	user, _ := strconv.Atoi(f[11])
 	system, _ := strconv.Atoi(f[12])
 	return user + system
-}
-
-func TestGate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var closed atomic.Bool
-		var unacked atomic.Int64
-		g := newGate(closed.Load, func() int { return int(unacked.Load()) })
-		for range gateSlots {
-			if !g.take() {
-				t.Fatal("stuck")
-			}
-		}
-		start := time.Now()
-		time.AfterFunc(time.Second, func() { g.give(1) })
-		if !g.take() || time.Since(start) < time.Second {
-			t.Errorf("went through after %v", time.Since(start))
-		}
-
-		start = time.Now()
-		if g.take() || time.Since(start) < gatePatience {
-			t.Errorf("patience lasted %v", time.Since(start))
-		}
-		start = time.Now()
-		if !g.take() || time.Since(start) != 0 {
-			t.Error("who is stuck must not be waited for again")
-		}
-
-		g.give(1) // it moves again, and is waited for again
-		g.take()
-		start = time.Now()
-		time.AfterFunc(time.Second, func() { closed.Store(true) })
-		if !g.take() || time.Since(start) > 2*time.Second {
-			t.Errorf("waited %v for somebody who is gone", time.Since(start))
-		}
-
-		closed.Store(false)
-		g.give(2 * gateSlots) // more than were taken
-		unacked.Store(gateUnacked)
-		start = time.Now()
-		time.AfterFunc(time.Second, func() { unacked.Store(0) })
-		if !g.take() || time.Since(start) < time.Second {
-			t.Errorf("too many unacknowledged messages held nobody up: %v", time.Since(start))
-		}
-		if len(g.slots) != 1 {
-			t.Errorf("%d slots taken", len(g.slots))
-		}
-	})
 }
 
 // 2,000 clients, one message each per round, from a child process; what a client costs is reported.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,57 +13,56 @@ import (
 	"github.com/myriad-iot/myriad/sim/child"
 )
 
-// ChildMain is the main function of a child process and returns its exit status. args are what
-// [Target] appends to its Command: -SCHEME ADDRESS for each scheme to be served, -journal if records go
-// to the child's pipe, and -identity if the first line of standard input is an [Identity] as JSON: a
-// command line is anybody's to read. It is ready when everything listens, and says the sim.Endpoints as
-// JSON then.
+// order is what a child is told. It comes on standard input: other users could read it on the command line.
+type order struct {
+	Serve    map[sim.Scheme]string `json:"serve"` // addresses
+	Identity Identity              `json:"identity"`
+	Journal  bool                  `json:"journal"` // records go to the child's pipe
+}
+
+// ChildMain is the main function of a child process of a [Target] and returns its exit status. It takes no
+// arguments: what to serve is the first line of standard input, as JSON. When everything listens, the child
+// prints the sim.Endpoints as JSON on one line: then it is ready.
 func ChildMain(args []string) int {
-	if err := serveParent(args, os.Stdin, os.Stdout); err != nil {
+	err := fmt.Errorf("unexpected arguments %q", args)
+	if len(args) == 0 {
+		err = serveParent(bufio.NewReader(os.Stdin), os.Stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return 0
 }
 
-func serveParent(args []string, stdin io.Reader, stdout io.Writer) error {
-	o := Options{Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
-	f := flag.NewFlagSet("child", flag.ContinueOnError)
-	for _, scheme := range sim.Schemes() {
-		if at := o.field(scheme); at != nil {
-			f.StringVar(at, string(scheme), "", "serve "+string(scheme)+" at this `address`")
+func serveParent(stdin *bufio.Reader, stdout io.Writer) error {
+	line, err := stdin.ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("child: read what to serve: %w", err)
+	}
+	var told order
+	if err := json.Unmarshal(line, &told); err != nil {
+		return fmt.Errorf("child: read what to serve: %w", err)
+	}
+	o := Options{Identity: told.Identity, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	for scheme, address := range told.Serve {
+		at := o.field(scheme)
+		if at == nil {
+			return fmt.Errorf("child: it does not serve %q", scheme)
 		}
-	}
-	identified := f.Bool("identity", false, "read who the services are from standard input")
-	journaled := f.Bool("journal", false, "write journal records to descriptor 3")
-	if err := f.Parse(args); err != nil {
-		return err
-	}
-	if f.NArg() > 0 {
-		return fmt.Errorf("child: unexpected argument %q", f.Arg(0))
+		*at = address
 	}
 	if !o.mqtt() && !o.coap() {
 		return errors.New("child: nothing to serve")
 	}
-	if *identified {
-		in := bufio.NewReader(stdin)
-		line, err := in.ReadBytes('\n')
-		if err == nil {
-			err = json.Unmarshal(line, &o.Identity)
-		}
-		if err != nil {
-			return fmt.Errorf("child: identity: %w", err)
-		}
-		stdin = in
-	}
 	var records io.Writer
-	if *journaled {
+	if told.Journal {
 		records = child.Pipe()
 	}
 	ctx, cancel := child.Lifetime(stdin)
 	defer cancel()
 	var unheard error
-	err := Serve(ctx, o, records, func(at sim.Endpoints) {
+	err = Serve(ctx, o, records, func(at sim.Endpoints) {
 		unheard = json.NewEncoder(stdout).Encode(at)
 	})
 	return errors.Join(err, unheard)

@@ -2,7 +2,6 @@ package backend
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -32,7 +31,7 @@ const (
 	// sweep is how often it, and the memory, look for silent peers. They visit all of them, and what each
 	// sent in the last minutes: with 10,000 over DTLS that takes a core for a third of a second.
 	sweep = 30 * time.Second
-	// peerQueue is how many datagrams of one peer may wait. NSTART is 1 for a decent client.
+	// peerQueue is how many datagrams of one peer may wait. NSTART is 1 for a client with the defaults of RFC 7252.
 	peerQueue = 4
 	// socketBuffer absorbs a whole fleet that reports at once; the kernel may grant less.
 	socketBuffer = 8 << 20
@@ -46,10 +45,10 @@ const (
 // any path can be, also one that nothing was put to yet. Payloads may come in blocks and count once, when
 // they are whole.
 //
-// go-coap reads, decodes, keeps apart and answers the peers. What it makes of message types is not
-// used: it answers a ping with an ACK and a NON with a CON, and it remembers its answer to a NON under
-// the message id of the answer, so that a repeated NON counts twice and some later request with that
-// id is swallowed. A retransmission is answered again and recorded once; see memory.
+// go-coap reads and decodes the messages, separates the peers and sends the answers. Its handling of
+// message types is not used: it answers a ping with an ACK and a NON with a CON, and it remembers its answer
+// to a NON under the message id of the answer, so that a repeated NON counts twice and some later request
+// with that id is lost. A retransmission is answered again and recorded once; see memory.
 type CoAPServer struct {
 	conn    *net.UDPConn
 	journal *journal.Writer
@@ -58,7 +57,7 @@ type CoAPServer struct {
 	store   *store // which the servers of other transports share
 	blocks  transfers
 
-	// peer names who speaks on a connection, and send is how it is told something: see client.
+	// peer is the name of the client on a connection, and send sends a message to it: see client.
 	peer func(cc *udpclient.Conn) string
 	send func(cc *udpclient.Conn) func(m *pool.Message)
 }
@@ -69,7 +68,8 @@ func NewCoAPServer(address string, records io.Writer, log *slog.Logger) (*CoAPSe
 	return newCoAPServer(address, journal.NewWriter(records, 0), log, new(store))
 }
 
-// roomy makes UDP sockets that hold what comes while the server sweeps, collects garbage or waits for a core.
+// roomy makes UDP sockets with large receive buffers, for what arrives while the server sweeps, collects
+// garbage or waits for a CPU.
 func roomy() net.ListenConfig {
 	return net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) { enlarge(fd, socketBuffer) })
@@ -133,35 +133,17 @@ func (s *CoAPServer) Run(ctx context.Context) error {
 		defer close(repeated)
 		every(sweeping, notifyTick, func(now time.Time) bool { s.store.repeat(now); return true })
 	}()
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(coapnet.NewUDPConn("udp", s.conn)) }()
-
-	var err error
-	select {
-	case <-ctx.Done():
-	case <-s.journal.Failed():
-		err = s.journal.Err()
-	case err = <-served:
-		served <- nil
-		if err == nil {
-			err = net.ErrClosed
-		}
-	}
-	srv.Stop()
-	_ = s.conn.Close() // Stop does not, if Serve has not begun
-	if e := <-served; err == nil && e != nil && !errors.Is(e, net.ErrClosed) {
-		err = e
-	}
+	err := s.serve(ctx, "coap", func() error { return srv.Serve(coapnet.NewUDPConn("udp", s.conn)) }, func() {
+		srv.Stop()
+		_ = s.conn.Close() // Stop does not, if Serve has not begun
+	})
 	stop()
 	<-swept
 	<-repeated
-	if err != nil {
-		return fmt.Errorf("coap server: %w", err)
-	}
-	return nil
+	return err
 }
 
-// every calls f until it returns false or ctx ends.
+// every calls f every d until f returns false or ctx ends.
 func every(ctx context.Context, d time.Duration, f func(now time.Time) bool) {
 	t := time.NewTicker(d)
 	defer t.Stop()
@@ -254,7 +236,7 @@ func (s *CoAPServer) handle(w *responsewriter.ResponseWriter[*udpclient.Conn], r
 	return code, nil
 }
 
-// read says what a GET is answered with but for what the store has of its path.
+// read is the answer to a GET, except for what the store has at its path.
 func read(r *pool.Message) (code codes.Code, body io.ReadSeeker) {
 	path, err := r.Path()
 	switch {

@@ -122,7 +122,7 @@ func TestCoAPServerRecordsOnce(t *testing.T) {
 	tg.Journal(log, clock)
 	at := target(t, tg)
 	c := coapDial(t, at[sim.SchemeCoAP][0])
-	h, _ := tg.Handle(ServiceCoAP)
+	h, _ := tg.Handle("coap")
 	for i, kind := range []message.Type{message.Confirmable, message.NonConfirmable} {
 		s := stamp(i, 5)
 		request := encode(t, message.Message{Type: kind, Code: codes.POST, MessageID: int32(9 + i), Token: message.Token{1},
@@ -158,7 +158,7 @@ func TestCoAPServerRecordsOnce(t *testing.T) {
 func TestCoAPServerFreeze(t *testing.T) {
 	tg := &Target{CoAP: true}
 	at := target(t, tg)
-	h, _ := tg.Handle(ServiceCoAP)
+	h, _ := tg.Handle("coap")
 	if err := h.Freeze(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}

@@ -53,7 +53,7 @@ func TestCoAPServerOverEveryTransport(t *testing.T) {
 		Schemes: []sim.Scheme{sim.SchemeCoAPS, sim.SchemeCoAPTCP, sim.SchemeCoAPSTCP}}
 	tg.Journal(log, clock)
 	at := target(t, tg)
-	h, err := tg.Handle(ServiceCoAP)
+	h, err := tg.Handle("coap")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,10 @@ const (
 	notifyFirst = 2 * time.Second // ACK_TIMEOUT
 	notifyTries = 5               // MAX_RETRANSMIT + 1
 	notifyTick  = 250 * time.Millisecond
+
+	// numberEvery is a tick of the clock that Observe numbers follow: 16,384 in a second, half of what RFC 7641
+	// section 4.4 allows at most, and more than a resource changes.
+	numberEvery = time.Second / (1 << 14)
 )
 
 // store holds the representations that were put, and who observes them (RFC 7641), over whichever
@@ -36,11 +40,12 @@ type store struct {
 type resource struct {
 	body      []byte
 	format    message.MediaType
-	seq       uint32               // 24 bits
+	version   uint32               // of body: how often it was put
+	last      uint64               // Observe number, of which 24 bits are sent
 	observers map[string]*observer // by client and token
 }
 
-// client is who asks, and where its notifications go.
+// client is the sender of a request, and how its notifications are sent.
 type client struct {
 	name string // of the peer's address, or of its connection
 	// send hands a datagram over, which may be lost. It must not block.
@@ -73,6 +78,8 @@ func (s *store) resource(path string) *resource {
 		if s.resources == nil {
 			s.resources, s.pending = make(map[string]*resource), make(map[pendingKey]*observer)
 			s.relations = make(map[string]map[*observer]struct{})
+			// A client knows the ids that it had from this address before a restart (RFC 7252 section 4.4).
+			s.nextID = uint16(time.Now().UnixMilli())
 		}
 		r = &resource{format: message.TextPlain}
 		s.resources[path] = r
@@ -80,7 +87,14 @@ func (s *store) resource(path string) *resource {
 	return r
 }
 
-// put stores a representation and tells the observers.
+// number is the next Observe number: above all before it that a client has for this resource, also those
+// from before a restart of the server (RFC 7641 section 4.4), which is why it follows the clock.
+func (r *resource) number(now time.Time) uint32 {
+	r.last = max(r.last+1, uint64(now.UnixNano()/int64(numberEvery)))
+	return uint32(r.last & 0xffffff)
+}
+
+// put stores a representation and notifies the observers.
 func (s *store) put(path string, body []byte, format message.MediaType) codes.Code {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,7 +103,7 @@ func (s *store) put(path string, body []byte, format message.MediaType) codes.Co
 		return codes.RequestEntityTooLarge
 	}
 	r.body, r.format = append([]byte(nil), body...), format
-	r.seq = (r.seq + 1) & 0xffffff
+	r.version++
 	for _, o := range r.observers {
 		s.settle(o)
 		if o.by.box != nil {
@@ -151,7 +165,7 @@ func (s *store) send(o *observer, now time.Time) {
 	o.by.send(m)
 }
 
-// cutting is how representations travel: in blocks of szx, of which step bytes go into one message.
+// cutting is how representations are cut: in blocks of szx, with step bytes in one message.
 type cutting struct {
 	szx  uint32
 	step int
@@ -167,10 +181,10 @@ func (r *resource) fill(m *pool.Message, num uint32, k cutting, observed bool) b
 		return false
 	}
 	part := r.body[from:min(from+k.step, len(r.body))]
-	tag := crc32.ChecksumIEEE(r.body) ^ r.seq
+	tag := crc32.ChecksumIEEE(r.body) ^ r.version
 	_ = m.SetETag([]byte{byte(tag >> 24), byte(tag >> 16), byte(tag >> 8), byte(tag)}) // 4 bytes are valid
 	if observed {
-		m.SetObserve(r.seq)
+		m.SetObserve(r.number(time.Now()))
 	}
 	more := from+k.step < len(r.body)
 	if more || num > 0 {

@@ -53,7 +53,7 @@ func TestCoAPServerNotifies(t *testing.T) {
 		}
 		report(t, dev, "reply", append(payload(stamp(i, 2)), command[len(command)-size:]...))
 	}
-	h, err := tg.Handle(ServiceCoAP)
+	h, err := tg.Handle("coap")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,8 @@ import (
 const (
 	// connectDeadline is how long a new connection may take to send CONNECT. mochi has no limit.
 	connectDeadline = 30 * time.Second
-	// farewell bounds the DISCONNECT to a client that no longer reads.
-	farewell = time.Second
+	// disconnectTimeout limits the write of a DISCONNECT to a client that no longer reads.
+	disconnectTimeout = time.Second
 
 	// Accept waits so long, doubling, when it fails: out of descriptors (EMFILE), or a connection
 	// that was reset while it queued. New connections queue in the kernel meanwhile.
@@ -26,8 +26,8 @@ const (
 	acceptLogEvery = 5 * time.Second
 )
 
-// tcpListener is a mochi listener that outlives errors of Accept and ends every connection that it
-// accepted, also those that never sent CONNECT. It implements listeners.Listener.
+// tcpListener is a mochi listener that continues after errors of Accept. When it closes, it closes every
+// connection that it accepted, also those that never sent CONNECT. It implements listeners.Listener.
 type tcpListener struct {
 	net.Listener
 	scheme sim.Scheme
@@ -122,8 +122,9 @@ func (t *tcpListener) remove(c net.Conn) {
 	delete(t.conns, c)
 }
 
-// Close ends the listener and its connections, and returns when Serve and they have ended; disconnect says
-// goodbye to the clients first. It implements listeners.Listener, and hides net.Listener's on purpose.
+// Close ends the listener and its connections, and returns when Serve and the connections have ended;
+// before, disconnect sends DISCONNECT to the clients. It implements listeners.Listener, and hides the Close
+// of net.Listener on purpose.
 func (t *tcpListener) Close(disconnect listeners.CloseFn) {
 	t.mu.Lock()
 	conns := t.conns
@@ -134,7 +135,7 @@ func (t *tcpListener) Close(disconnect listeners.CloseFn) {
 	}
 	_ = t.Listener.Close()
 	for c := range conns {
-		_ = c.SetWriteDeadline(time.Now().Add(farewell))
+		_ = c.SetWriteDeadline(time.Now().Add(disconnectTimeout))
 	}
 	disconnect(t.ID())
 	for c := range conns {

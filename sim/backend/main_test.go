@@ -48,7 +48,7 @@ func parentMain() int {
 		return 1
 	}
 	if len(os.Args) > 2 && os.Args[2] == "frozen" {
-		h, _ := t.Handle(ServiceBroker)
+		h, _ := t.Handle("broker")
 		if err := h.Freeze(context.Background(), true); err != nil {
 			return 1
 		}
@@ -147,7 +147,7 @@ func dial(address, id string) (*client311, error) {
 		return nil, err
 	}
 	cl := &client311{c, bufio.NewReader(c)}
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	var b bytes.Buffer
 	connect := packets.Packet{
 		FixedHeader: packets.FixedHeader{Type: packets.Connect}, ProtocolVersion: 4,
@@ -205,6 +205,10 @@ func (c *client311) read() (packets.Packet, error) {
 		err = pk.ConnackDecode(body)
 	case packets.Puback:
 		err = pk.PubackDecode(body)
+	case packets.Pubrec:
+		err = pk.PubrecDecode(body)
+	case packets.Pubcomp:
+		err = pk.PubcompDecode(body)
 	case packets.Suback:
 		err = pk.SubackDecode(body)
 	case packets.Publish:

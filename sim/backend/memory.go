@@ -14,10 +14,10 @@ const (
 	nonLifetime      = 145 * time.Second // likewise a NON
 )
 
-// memory knows which message ids of which peers were handled, so that a request is carried out once
-// however often it is sent (RFC 7252 section 4.5). It costs about 20 bytes a message for four to
-// eight minutes. It outlives go-coap's idea of a connection, which ends at the first garbage that a
-// peer sends. The zero value is ready.
+// memory knows which message ids of which peers were handled, so that a request is executed once however
+// often it is sent (RFC 7252 section 4.5). It needs about 20 bytes a message for four to eight minutes. It
+// is not bound to go-coap's connections, because go-coap ends one at the first invalid datagram of a peer.
+// The zero value is ready.
 type memory struct {
 	mu    sync.Mutex
 	peers map[string]*peer

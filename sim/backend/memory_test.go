@@ -3,11 +3,12 @@ package backend
 import (
 	"net"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/plgd-dev/go-coap/v3/message"
 	"github.com/plgd-dev/go-coap/v3/message/codes"
+
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
 )
 
 func TestMemory(t *testing.T) {
@@ -32,7 +33,7 @@ func TestMemory(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				var m memory
 				a := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 5}
 				calls := 0

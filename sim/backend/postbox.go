@@ -20,9 +20,9 @@ const (
 	messageFront = 64
 )
 
-// postbox is what the server holds of a connection over TCP. Notifications leave it in a goroutine of its
-// own, which the first registration starts and the connection's end ends: a client that takes none holds up
-// nobody else. Of a state that is replaced before it could be sent nothing is heard (RFC 7641 section 1.3).
+// postbox is the queue of notifications for a connection over TCP. A goroutine of its own sends them, so
+// that a client that does not read delays nobody else. The first registration starts the goroutine, the end
+// of the connection ends it. A state that is replaced before it was sent is skipped (RFC 7641 section 1.3).
 type postbox struct {
 	store *store
 	conn  *tcpclient.Conn
@@ -57,7 +57,7 @@ func (s *CoAPServer) open(cc *tcpclient.Conn) {
 	m.SetOptionUint32(message.TCPMaxMessageSize, streamMessage)
 	m.SetOptionBytes(message.TCPBlockWiseTransfer, nil)
 	if err := cc.Session().WriteMessage(m); err != nil {
-		_ = cc.Close() // there is no speaking without it
+		_ = cc.Close() // without a CSM no other message may be sent
 	}
 }
 
@@ -99,7 +99,7 @@ func (b *postbox) cut(size int, szx uint32, asked bool) cutting {
 	return k
 }
 
-// post says that o is to be told. The caller holds store.mu.
+// post queues a notification for o. The caller holds store.mu.
 func (b *postbox) post(o *observer) {
 	if !b.begun {
 		b.begun = true
@@ -132,7 +132,7 @@ func (b *postbox) run() {
 	}
 }
 
-// next is the next notification, nil if nobody is to be told anything.
+// next is the next notification, nil if there is none.
 func (b *postbox) next() *pool.Message {
 	s := b.store
 	s.mu.Lock()

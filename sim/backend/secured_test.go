@@ -69,7 +69,7 @@ func TestTargetServesEverySchemeOfMQTT(t *testing.T) {
 	all()
 	eventually(t, "all are on record", func() bool { return log.count(stamp(3, 1)) == 2*len(schemes) })
 
-	h, err := tg.Handle(ServiceBroker)
+	h, err := tg.Handle("broker")
 	if err != nil {
 		t.Fatal(err)
 	}

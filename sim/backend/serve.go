@@ -8,12 +8,13 @@ import (
 	"sync"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/child"
 	"github.com/myriad-iot/myriad/sim/identity"
 	"github.com/myriad-iot/myriad/sim/journal"
 )
 
-// Options say which services to run: where each scheme is served, "host:port"; port 0 picks one;
-// empty: not at all. The MQTT ones belong to one broker.
+// Options say which services to run: for each scheme the address to serve, "host:port". Port 0 chooses a
+// free port; an empty address means that the scheme is not served. All MQTT schemes belong to one broker.
 type Options struct {
 	MQTT  string
 	MQTTS string
@@ -25,7 +26,7 @@ type Options struct {
 	CoAPTCP  string
 	CoAPSTCP string
 
-	Identity Identity     // what the secured ones show, and demand
+	Identity Identity     // of the schemes with TLS or DTLS: which CA, and whether clients need a certificate
 	Log      *slog.Logger // nil: nothing is logged
 }
 
@@ -66,7 +67,8 @@ func (o *Options) mqtt() bool { return o.MQTT+o.MQTTS+o.WS+o.WSS != "" }
 // coap reports whether there is a CoAP server.
 func (o *Options) coap() bool { return o.CoAP+o.CoAPS+o.CoAPTCP+o.CoAPSTCP != "" }
 
-// Identity is who the secured services are: the run's own, which its devices trust.
+// Identity says how services with TLS or DTLS authenticate: with certificates of the run's own CA, which the
+// devices of the run trust.
 type Identity struct {
 	Seed   uint64   `json:"seed"`             // of the run's authority
 	Hosts  []string `json:"hosts,omitempty"`  // names and addresses of the services, beside loopback's
@@ -94,19 +96,29 @@ func (i *Identity) config() (*tls.Config, error) {
 	return c, nil
 }
 
+// mqttServer is what the rest of this package needs of an MQTT broker that runs in this process: all that another
+// library would have to give. Before it acknowledges a stamped message it writes it to the journal that it was made
+// with; see the package comment for what is known of the library that it is made of now.
+type mqttServer interface {
+	endpoints() sim.Endpoints // it listens there from the beginning
+	Run(ctx context.Context) error
+}
+
 // Serve runs the services in this process until ctx ends. ready, unless nil, is called once, when
 // all of them listen. A stamped message is written to records (see the package comment) before it
-// is acknowledged; nil means that nobody wants to know. When one service fails the
-// others end and its error is returned.
+// is acknowledged, and when this process did not run for a while, that is written too; nil means that nothing is
+// recorded. When one service fails, the others end and Serve
+// returns the error. Serve blocks until all goroutines that it started have ended.
 func Serve(ctx context.Context, o Options, records io.Writer, ready func(sim.Endpoints)) error {
 	j := journal.NewWriter(records, 0)
 	at := make(sim.Endpoints)
 	var services []func(context.Context) error
 	if o.mqtt() {
-		b, err := newBroker(&o, j)
+		opened, err := newBroker(&o, j)
 		if err != nil {
 			return err
 		}
+		b := mqttServer(opened)
 		at = b.endpoints()
 		services = append(services, b.Run)
 	}
@@ -124,6 +136,10 @@ func Serve(ctx context.Context, o Options, records io.Writer, ready func(sim.End
 		at[s.scheme] = []string{s.address}
 		services = append(services, s.run)
 	}
+	services = append(services, func(ctx context.Context) error {
+		child.Stalls(ctx, j.Stall)
+		return nil
+	})
 	if ready != nil {
 		ready(at)
 	}

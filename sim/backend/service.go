@@ -19,21 +19,26 @@ import (
 	"github.com/myriad-iot/myriad/sim/mqtt"
 )
 
-// service is one or more child processes that are broken and mended together. It implements
+// service is one or more child processes that are stopped, frozen and started together. It implements
 // sim.Handle; Target.Handle documents its methods.
 type service struct {
 	name     string
-	schemes  []sim.Scheme // that it serves; the first is plain, and asked whether somebody is at home
-	identity []byte       // of the secured ones, as JSON; nil if there are none
+	schemes  []sim.Scheme // that it serves; the first one is not encrypted and is used to check that it answers
+	identity Identity     // of the secured ones
 	log      *slog.Logger
 	command  []string
+	pool     *child.Pool
 	witness  sim.Witness
 	clock    sim.Clock
+	held     held
 
 	mu      sync.Mutex // held through every transition
 	members []*member
 	frozen  bool
 	stopped bool // for good
+
+	fallen sync.Mutex // guards falls
+	falls  []string   // of processes that ended, or stand still, and nobody asked for it
 }
 
 // member is one process of a service and the addresses that it keeps.
@@ -43,7 +48,7 @@ type member struct {
 }
 
 const (
-	startTimeout = 15 * time.Second       // from exec to the ready line, and again to the first answer
+	startTimeout = 45 * time.Second       // from exec to the ready line, and again to the first answer; a busy disk once took 15 s
 	pingAgain    = 200 * time.Millisecond // until a CoAP ping that was not answered is repeated for the first time
 )
 
@@ -66,6 +71,7 @@ func (s *service) Down(ctx context.Context, kill bool) error {
 		return m.process.Terminate(ctx)
 	})
 	s.frozen = false
+	s.held.thaw()
 	if err != nil {
 		return fmt.Errorf("down %s: %w", s.name, err)
 	}
@@ -112,6 +118,11 @@ func (s *service) Freeze(_ context.Context, on bool) error {
 			return fmt.Errorf("freeze %s: it is down", s.name)
 		}
 	}
+	if on {
+		s.held.freeze()
+	} else {
+		defer s.held.thaw()
+	}
 	if err := s.each(func(m *member) error { return m.process.Signal(sig) }); err != nil {
 		return fmt.Errorf("freeze %s: %w", s.name, err)
 	}
@@ -124,7 +135,21 @@ func (s *service) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
+	if !s.frozen {
+		s.suspended()
+	}
 	_ = s.each(func(m *member) error { m.process.Kill(); return nil })
+}
+
+// suspended notes which processes stand still at the end, though the story did not freeze them: they never tell it.
+func (s *service) suspended() {
+	s.fallen.Lock()
+	defer s.fallen.Unlock()
+	for _, m := range s.members {
+		if m.alive() && standsStill(m.process.Pid()) {
+			s.falls = append(s.falls, fmt.Sprintf("process %d of the embedded %s was stopped by something else, and stood still at the end", m.process.Pid(), s.name))
+		}
+	}
 }
 
 // each applies f to all living members at the same time.
@@ -167,18 +192,19 @@ func (s *service) start(ctx context.Context, m *member) error {
 // launch starts a process and returns when it says where it listens. It leaves nothing behind on
 // error. A process that ends later without being asked is reported to the log.
 func (s *service) launch(ctx context.Context, addresses []string) (*child.Process, sim.Endpoints, error) {
-	command := child.Command{Args: slices.Clone(s.command), Input: s.identity}
+	told := order{Serve: make(map[sim.Scheme]string), Identity: s.identity, Journal: s.witness != nil}
 	for i, scheme := range s.schemes {
-		command.Args = append(command.Args, "-"+string(scheme), addresses[i])
+		told.Serve[scheme] = addresses[i]
 	}
-	if s.identity != nil {
-		command.Args = append(command.Args, "-identity")
+	input, err := json.Marshal(told)
+	if err != nil {
+		return nil, nil, err
 	}
+	command := child.Command{Kind: child.Kind{Args: s.command}, Input: input}
 	if s.witness != nil {
-		command.Args = append(command.Args, "-journal")
-		command.Read = func(r io.Reader) error { return journal.Read(r, s.witness, s.clock, true) }
+		command.Read = func(r io.Reader) error { return journal.Read(r, &s.held, s.clock, true) }
 	}
-	p, err := child.Start(command)
+	p, err := s.pool.Start(command)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -206,10 +232,13 @@ func (s *service) launch(ctx context.Context, addresses []string) (*child.Proces
 func (s *service) watch(p *child.Process) {
 	if <-p.Done(); !p.Asked() {
 		s.log.Error("service process ended by itself", "err", ended(p))
+		s.fallen.Lock()
+		defer s.fallen.Unlock()
+		s.falls = append(s.falls, fmt.Sprintf("process %d of the embedded %s ended by itself: %v", p.Pid(), s.name, ended(p)))
 	}
 }
 
-// ended says how p ended, without having been asked.
+// ended says how p ended, although nobody stopped it.
 func ended(p *child.Process) error {
 	if err := p.Err(); err != nil {
 		return err
@@ -230,7 +259,7 @@ func (s *service) endpoints() sim.Endpoints {
 	return at
 }
 
-// answers checks that somebody is at home: CONNECT is accepted, or a CoAP ping is answered.
+// answers checks that the service works: it accepts CONNECT, or answers a CoAP ping.
 func answers(ctx context.Context, channel sim.Channel, address string) error {
 	binding := sim.Binding{ConnectTimeout: sim.Duration(startTimeout)}
 	var d sim.Dialer = &mqtt.Dialer{Binding: binding}

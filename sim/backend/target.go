@@ -2,7 +2,6 @@ package backend
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,25 +10,20 @@ import (
 	"strings"
 	"sync"
 
-	mochi "github.com/mochi-mqtt/server/v2"
-
 	"github.com/myriad-iot/myriad/sim"
-)
-
-// The services that a Target can have.
-const (
-	ServiceBroker = "broker"
-	ServiceCoAP   = "coap"
+	"github.com/myriad-iot/myriad/sim/child"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // Target is the embedded target. It implements sim.Target, sim.Breakable and sim.Journaled. Set the
 // fields first and do not change them; its methods may be called from any goroutine.
 type Target struct {
-	// Command starts a child, which must call ChildMain with the arguments that are appended to it:
-	// the path of this very binary and its hidden command, as a rule.
+	// Command starts a child, which must call ChildMain: the path of this very binary and its hidden command, as
+	// a rule.
 	Command []string
-	Brokers int  // broker processes; devices are spread over them; 0: no broker
-	CoAP    bool // whether there is a CoAP server
+	Pool    *child.Pool // starts the children; nil: none is started ahead
+	Brokers int         // broker processes; devices are spread over them; 0: no broker
+	CoAP    bool        // whether there is a CoAP server
 	// Schemes are served beside plain MQTT and CoAP, which are always there: mqtts, ws, wss, coaps,
 	// coap+tcp, coaps+tcp.
 	Schemes  []sim.Scheme
@@ -39,21 +33,33 @@ type Target struct {
 	mu       sync.Mutex
 	witness  sim.Witness
 	clock    sim.Clock
+	stalled  func(ledger.Stall)
 	services []*service // empty until Start and after Stop
+	ended    []*service // those that Stop stopped last
 }
 
 // Journal makes the target report every stamped message that its services accept, in the order in
 // which a service accepted them. It must be called before Start.
 //
-// A sighting's instant is the service's wall clock when it had the message and was about to
-// acknowledge it. Carrying it over to c is exact to about a microsecond, as long as nobody sets the
-// wall clock between the record and its reading (5 ms; more when this process is starved of CPU); a
-// step in that time shows in full. Sightings come up to 5 ms late, and all of those of a service
-// that was brought down have come when Down returns.
+// The instant of a sighting is the service's wall clock after it had received the message and before it
+// acknowledged it. Its conversion to c is exact to about a microsecond, unless somebody sets the wall clock
+// between the record and its reading (5 ms; more when this process gets too little CPU): then the instant is
+// wrong by that step. Sightings come up to 5 ms late. When Down returns, all sightings of the service that
+// it stopped have come.
 func (t *Target) Journal(w sim.Witness, c sim.Clock) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.witness, t.clock = w, c
+}
+
+// Stalls makes the target tell when one of its processes did not run for a while, and the story had not frozen it:
+// something else stopped it, or it got no CPU. It is Myriad's own, so that is not a failure of anybody. told is called
+// from goroutines of the target. Stalls must be called before Start, and tells nothing without Journal, whose clock
+// the instants are of; they are exact to 50 ms.
+func (t *Target) Stalls(told func(ledger.Stall)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stalled = told
 }
 
 // Start starts the services and returns when all of them are ready. It listens on 127.0.0.1, on
@@ -77,11 +83,10 @@ func (t *Target) Start(ctx context.Context) (sim.Endpoints, error) {
 		}
 	}
 	var services []*service
-	if t.Brokers > 0 {
-		services = append(services, t.service(ServiceBroker, sim.SchemeMQTT, t.Brokers))
-	}
-	if t.CoAP {
-		services = append(services, t.service(ServiceCoAP, sim.SchemeCoAP, 1))
+	for _, s := range sim.EmbeddedServices() {
+		if n := t.processes(s.Role); n > 0 {
+			services = append(services, t.service(&s, n))
+		}
 	}
 	for i, s := range services {
 		if err := s.Up(ctx); err != nil {
@@ -91,26 +96,38 @@ func (t *Target) Start(ctx context.Context) (sim.Endpoints, error) {
 			return nil, err
 		}
 	}
-	t.services = services
+	t.services, t.ended = services, nil
 	return t.endpoints(), nil
 }
 
-func (t *Target) service(name string, plain sim.Scheme, processes int) *service {
+// processes is how many processes a service of the role has; 0 is none.
+func (t *Target) processes(role sim.ServiceRole) int {
+	switch {
+	case role == sim.ServiceBroker:
+		return t.Brokers
+	case role == sim.ServiceCoAP && t.CoAP:
+		return 1
+	}
+	return 0
+}
+
+func (t *Target) service(what *sim.Service, processes int) *service {
 	log := t.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	s := &service{
-		name: name, schemes: []sim.Scheme{plain}, log: log.With("service", name),
-		command: t.Command, witness: t.witness, clock: t.clock,
+		name: what.Name, schemes: what.Schemes[:1:1], log: log.With("service", what.Name),
+		command: t.Command, pool: t.Pool, witness: t.witness, clock: t.clock,
 	}
+	s.held = held{Witness: t.witness, clock: t.clock, of: ledger.PartEmbedded(what.Name), told: t.stalled}
 	for _, scheme := range t.Schemes {
-		if scheme.Channel() != plain.Channel() || slices.Contains(s.schemes, scheme) {
+		if !what.Serves(scheme) || slices.Contains(s.schemes, scheme) {
 			continue
 		}
 		s.schemes = append(s.schemes, scheme)
 		if scheme.Transport().Secured() {
-			s.identity, _ = json.Marshal(t.Identity) // numbers and strings only
+			s.identity = t.Identity
 		}
 	}
 	for range processes {
@@ -127,8 +144,21 @@ func (t *Target) Stop(context.Context) error {
 	for _, s := range t.services {
 		s.stop()
 	}
-	t.services = nil
+	t.ended, t.services = t.services, nil
 	return nil
+}
+
+// Fell says which processes of the target ended although neither the story nor Stop ended them, and how, and which
+// stood still when Stop was called although the story had not frozen them (on Linux). They are Myriad's own: what a run shows after that says nothing of anybody else. It may be asked until Start is called again.
+func (t *Target) Fell() (list []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range slices.Concat(t.services, t.ended) {
+		s.fallen.Lock()
+		list = append(list, s.falls...)
+		s.fallen.Unlock()
+	}
+	return list
 }
 
 // Handle returns the handle of "broker", which is all broker processes, or of "coap". What the
@@ -162,7 +192,7 @@ func (t *Target) Describe() map[string]string {
 	defer t.mu.Unlock()
 	d := map[string]string{"kind": string(sim.TargetEmbedded)}
 	if t.Brokers > 0 {
-		d["broker"] = "mochi " + mochi.Version
+		d["broker"] = BrokerVersion()
 		d["broker_processes"] = fmt.Sprint(t.Brokers)
 	}
 	if t.CoAP {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -51,7 +52,7 @@ func TestTargetStartStop(t *testing.T) {
 		!strings.HasPrefix(d["broker"], "mochi 2.") || !strings.HasPrefix(d["coap"], "go-coap ") {
 		t.Errorf("described as %v", d)
 	}
-	h, err := tg.Handle(ServiceBroker)
+	h, err := tg.Handle("broker")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +98,7 @@ func TestTargetNotHealthy(t *testing.T) {
 			if !errors.As(err, &sick) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v", err)
 			}
-			if _, err := tg.Handle(ServiceBroker); err == nil {
+			if _, err := tg.Handle("broker"); err == nil {
 				t.Error("a target that did not start has a handle")
 			}
 		})
@@ -107,7 +108,7 @@ func TestTargetNotHealthy(t *testing.T) {
 func TestTargetStartIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	tg := &Target{Command: []string{"sh", "-c", "exec cat", "sh"}, CoAP: true} // never ready
+	tg := &Target{Command: []string{"sh", "-c", "exec sleep 60", "sh"}, CoAP: true} // never ready
 	if _, err := tg.Start(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
@@ -116,7 +117,7 @@ func TestTargetStartIsCancelled(t *testing.T) {
 func TestHandleKillAndUpKeepsPort(t *testing.T) {
 	tg := &Target{Brokers: 2, CoAP: true}
 	at := target(t, tg)
-	for _, name := range []string{ServiceBroker, ServiceCoAP} {
+	for _, name := range []string{"broker", "coap"} {
 		for _, kill := range []bool{true, false} {
 			h, err := tg.Handle(name)
 			if err != nil {
@@ -128,7 +129,7 @@ func TestHandleKillAndUpKeepsPort(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if name == ServiceBroker {
+			if name == "broker" {
 				for _, a := range at[sim.SchemeMQTT] {
 					if c, err := net.Dial("tcp", a); err == nil {
 						_ = c.Close()
@@ -151,7 +152,7 @@ func TestHandleKillAndUpKeepsPort(t *testing.T) {
 				t.Errorf("moved from %v to %v", at, got)
 			}
 			for i, pid := range children(tg) {
-				if other := i == 2; (pid == before[i]) != (other == (name == ServiceBroker)) {
+				if other := i == 2; (pid == before[i]) != (other == (name == "broker")) {
 					t.Errorf("kill %v of %s: process %d was %d", kill, name, pid, before[i])
 				}
 			}
@@ -165,7 +166,7 @@ func TestHandleKillAndUpKeepsPort(t *testing.T) {
 func TestHandleFreeze(t *testing.T) {
 	tg := &Target{Brokers: 1}
 	at := target(t, tg)
-	h, _ := tg.Handle(ServiceBroker)
+	h, _ := tg.Handle("broker")
 	c := mustDial(t, at[sim.SchemeMQTT][0], "patient")
 	for range 2 {
 		if err := h.Freeze(t.Context(), true); err != nil {
@@ -219,7 +220,7 @@ func TestHandleFreeze(t *testing.T) {
 func TestHandleUpAfterCrash(t *testing.T) {
 	tg := &Target{Brokers: 1}
 	at := target(t, tg)
-	h, _ := tg.Handle(ServiceBroker)
+	h, _ := tg.Handle("broker")
 	m := tg.services[0].members[0]
 	if err := syscall.Kill(children(tg)[0], syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -231,6 +232,36 @@ func TestHandleUpAfterCrash(t *testing.T) {
 	mustDial(t, at[sim.SchemeMQTT][0], "again")
 }
 
+// D1 row 13: a process that something else than the story ended is told of; one that the story ended is not.
+func TestD1_13_FellSaysWhoEndedByItself(t *testing.T) {
+	tg := &Target{Brokers: 2, CoAP: true}
+	target(t, tg)
+	h, err := tg.Handle("coap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(h.Down(t.Context(), true), h.Up(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if got := tg.Fell(); got != nil {
+		t.Fatalf("%q, and nothing fell", got)
+	}
+	m := tg.services[0].members[1]
+	if err := syscall.Kill(m.process.Pid(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for len(tg.Fell()) == 0 { // the test's own time limit ends it
+		time.Sleep(time.Millisecond)
+	}
+	if err := tg.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("process %d of the embedded broker ended by itself: ", m.process.Pid())
+	if got := tg.Fell(); len(got) != 1 || !strings.HasPrefix(got[0], want) || !strings.Contains(got[0], "killed") {
+		t.Errorf("%q, want %q and that it was killed", got, want)
+	}
+}
+
 // A storm of publishes is cut short by SIGKILL, three times. What was acknowledged must be on record
 // when Down returns.
 func TestJournalHoldsWhatWasAcknowledged(t *testing.T) {
@@ -238,7 +269,7 @@ func TestJournalHoldsWhatWasAcknowledged(t *testing.T) {
 	tg := &Target{Brokers: 1}
 	tg.Journal(log, clock)
 	at := target(t, tg)
-	h, _ := tg.Handle(ServiceBroker)
+	h, _ := tg.Handle("broker")
 	const devices = 20
 	next := make([]int, devices)
 	total := 0
@@ -322,8 +353,8 @@ func TestChildrenEndWithTheirParent(t *testing.T) {
 
 // Without Pdeathsig (another system than Linux) the end of standard input has to be enough.
 func TestChildEndsWithItsInput(t *testing.T) {
-	for _, args := range [][]string{{"-mqtt", "127.0.0.1:0"}, {"-coap", "127.0.0.1:0"}} {
-		cmd := exec.Command(os.Args[0], append([]string{"backend-child"}, args...)...)
+	for _, scheme := range []sim.Scheme{sim.SchemeMQTT, sim.SchemeCoAP} {
+		cmd := exec.Command(os.Args[0], "backend-child")
 		stdin, err := cmd.StdinPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -335,12 +366,13 @@ func TestChildEndsWithItsInput(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
+		_, _ = fmt.Fprintf(stdin, `{"serve":{%q:"127.0.0.1:0"}}`+"\n", scheme)
 		if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
 			t.Fatal(err)
 		}
 		_ = stdin.Close()
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("%v: %v", args, err)
+			t.Errorf("%v: %v", scheme, err)
 		}
 	}
 }
@@ -351,12 +383,31 @@ func TestChildRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = taken.Close() }()
-	for _, args := range []string{"", "-mqtt", "-mqtt 127.0.0.1:0 more", "-wrong", "-mqtt nowhere", "-coap :x",
-		"-mqtt " + taken.Addr().String()} {
-		cmd := exec.Command(os.Args[0], append([]string{"backend-child"}, strings.Fields(args)...)...)
+	for _, told := range []string{"", "{}", "{}\n", "serve\n", `{"serve":{"http":"127.0.0.1:0"}}` + "\n", `{"serve":{"mqtt":"nowhere"}}` + "\n",
+		`{"serve":{"coap":":x"}}` + "\n", `{"serve":{"mqtt":"` + taken.Addr().String() + `"}}` + "\n"} {
+		cmd := exec.Command(os.Args[0], "backend-child")
+		cmd.Stdin = strings.NewReader(told)
 		out, err := cmd.CombinedOutput()
 		if exitCode(err) != 1 || len(out) == 0 {
-			t.Errorf("%q: %v, %s", args, err, out)
+			t.Errorf("%q: %v, %s", told, err, out)
+		}
+	}
+	if out, err := exec.Command(os.Args[0], "backend-child", "more").CombinedOutput(); exitCode(err) != 1 || !strings.Contains(string(out), "unexpected arguments") {
+		t.Errorf("an argument: %v, %s", err, out)
+	}
+}
+
+// The target serves what the table of services says of it, and nothing else.
+func TestServicesAreServed(t *testing.T) {
+	known := map[sim.Scheme]bool{}
+	for _, s := range sim.EmbeddedServices() {
+		for _, scheme := range s.Schemes {
+			known[scheme] = true
+		}
+	}
+	for _, scheme := range sim.Schemes() {
+		if served := new(Options).field(scheme) != nil; served != known[scheme] {
+			t.Errorf("%s: served %v, and the table says %v", scheme, served, known[scheme])
 		}
 	}
 }

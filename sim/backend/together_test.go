@@ -39,7 +39,7 @@ func TestProbeAndJournalAgree(t *testing.T) {
 	}
 	const devices, each = 100, 50
 	plan := &sim.Plan{Fleets: []sim.Fleet{{}, {
-		Name: "d", Count: devices, Report: sim.Reporting{Topic: "d/{id}"},
+		Name: "d", Count: devices, Skills: []sim.Skill{{Name: sim.SkillReport, Topic: "d/{id}"}},
 		Bindings: []sim.Binding{{Role: sim.RoleData, Channel: sim.ChannelMQTT}},
 	}}}
 	plan.Fleets[0] = plan.Fleets[1]

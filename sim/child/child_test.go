@@ -38,16 +38,20 @@ func childMain(how string) int {
 		<-ctx.Done()
 		fmt.Fprint(pipe, "the end")
 		return 0
+	case "pool":
+		return poolMain()
+	case "environment":
+		fmt.Printf("%q %q %q\n", os.Getenv("PATH"), os.Getenv("HOST_PROC"), os.Getenv("MYRIAD_TEST_KEPT"))
 	case "deaf":
 		signal.Ignore(syscall.SIGTERM)
 		fmt.Println("deaf")
 		time.Sleep(time.Hour)
-	case "reborn":
-		Reborn()
+	case "reexec":
+		Reexec()
 		fmt.Println(os.Getenv("GODEBUG"), policies())
 		return 0
 	case "step back":
-		StepBack()
+		LowerPriority(Behind)
 		fmt.Println(weights())
 		return 0
 	case "fail":
@@ -80,7 +84,7 @@ func start(t *testing.T, c Command) *Process {
 func TestConversation(t *testing.T) {
 	input := strings.Repeat("a", lineSize-1)
 	var reported string
-	p := start(t, Command{Args: args("echo"), Input: []byte(input), Read: func(r io.Reader) error {
+	p := start(t, Command{Kind: Kind{Args: args("echo")}, Input: []byte(input), Read: func(r io.Reader) error {
 		b, err := io.ReadAll(r)
 		reported = string(b)
 		return err
@@ -124,7 +128,7 @@ func TestHowChildrenEnd(t *testing.T) {
 		{"babble", nil, "broken pipe"},
 	}
 	for _, c := range cases {
-		p := start(t, Command{Args: args(c.how), Read: c.read})
+		p := start(t, Command{Kind: Kind{Args: args(c.how)}, Read: c.read})
 		err := p.Err()
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%q: %v", c.how, err)
@@ -136,14 +140,14 @@ func TestHowChildrenEnd(t *testing.T) {
 			t.Errorf("%q was not asked to end", c.how)
 		}
 	}
-	if _, err := Start(Command{Args: []string{"/nonexistent"}, Read: func(io.Reader) error { return nil }}); err == nil {
+	if _, err := Start(Command{Kind: Kind{Args: []string{"/nonexistent"}}, Read: func(io.Reader) error { return nil }}); err == nil {
 		t.Error("started what is not there")
 	}
 }
 
 // A child that does not hear is killed when the time is up.
 func TestTerminateKills(t *testing.T) {
-	p := start(t, Command{Args: args("deaf")})
+	p := start(t, Command{Kind: Kind{Args: args("deaf")}})
 	<-p.Ready()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -162,7 +166,7 @@ func TestProcessGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, apart := range []bool{false, true} {
-		p := start(t, Command{Args: args("deaf"), Apart: apart})
+		p := start(t, Command{Kind: Kind{Args: args("deaf"), Apart: apart}})
 		<-p.Ready()
 		if group, err := syscall.Getpgid(p.Pid()); err != nil || group != p.Pid() {
 			t.Errorf("process %d is in group %d, %v", p.Pid(), group, err)

@@ -21,20 +21,20 @@ func widen(pipe *os.File, n int) {
 	_, _ = unix.FcntlInt(pipe.Fd(), unix.F_SETPIPE_SZ, n) // Fd makes it blocking, which is as good here
 }
 
-// batch puts this thread, and what it executes, under SCHED_BATCH (sched(7)). It needs no privilege; if
-// it fails all goes on as usual.
+// batch puts this thread, and what it executes, under SCHED_BATCH (sched(7)). It needs no privilege; a failure
+// changes nothing.
 func batch() { _ = unix.SchedSetAttr(0, &unix.SchedAttr{Policy: unix.SCHED_BATCH}, 0) }
 
-// StepBack lets others go before this process, for good: beside others that are as busy, all of its threads get a
-// tenth of their part from then on, and if it has a session of its own, so does that (autogroup, sched(7)). That
-// needs no privilege. The process must lead its process group, as a child does; otherwise, and where the kernel
-// refuses, all goes on as usual. It may take some seconds where many processes step back: the kernel hears of a
-// session ten times a second, of all of them together.
-func StepBack() {
+// LowerPriority gives this process less CPU than others, for good: it gets nice values so much higher than 0 (see
+// [GiveWay] and [Behind]), and so does its session if it leads one (autogroup, sched(7)). It needs no privilege. The
+// process must lead its process group, as a child does; otherwise, or if the kernel refuses, nothing changes. It blocks
+// for up to ten seconds when many processes do it at once, because the kernel accepts ten such changes a second for all
+// sessions together.
+func LowerPriority(nice int) {
 	if unix.Getpgrp() != os.Getpid() {
 		return
 	}
-	_ = unix.Setpriority(unix.PRIO_PGRP, 0, behind)
+	_ = unix.Setpriority(unix.PRIO_PGRP, 0, nice)
 	if session, err := unix.Getsid(0); err != nil || session != os.Getpid() {
 		return
 	}
@@ -44,11 +44,9 @@ func StepBack() {
 	}
 	defer func() { _ = f.Close() }()
 	for range 100 {
-		if _, err := f.WriteString(strconv.Itoa(behind)); !errors.Is(err, unix.EAGAIN) {
+		if _, err := f.WriteString(strconv.Itoa(nice)); !errors.Is(err, unix.EAGAIN) {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
 }
-
-const behind = 10 // nice value, of a thread as of a session

@@ -4,15 +4,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // busy is a snapshot of a second in which so many of a shard's devices reported and one reconnected.
-func busy(messages int) *reports.Snapshot {
+func busy(messages int) *ledger.Snapshot {
 	p := testPlan()
 	p.Fleets[0].Count = 4000
-	r := reports.NewRecorder(p, 0, 0)
+	r := ledger.NewRecorder(p, 0, 0)
 	for i := range messages {
 		due := 5*time.Second + time.Duration(i)*time.Millisecond
 		r.Count(sim.CountSent, 0, 1, due)

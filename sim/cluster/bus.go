@@ -16,12 +16,12 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// lock keeps two buses from one folder: a stream that a run is writing must not be salvaged.
+// lock prevents that two buses use one folder: a stream that a run is still writing must not be salvaged.
 func lock(dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil { // what is shipped may hold secrets
 		return nil, fmt.Errorf("bus: %w", err)
 	}
-	f, err := os.Create(filepath.Join(dir, "lock"))
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("bus: %w", err)
 	}
@@ -71,7 +71,7 @@ func closeBus(s *server.Server) {
 	s.WaitForShutdown()
 }
 
-// Place says where a coordinator is and how to get in.
+// Place says where a coordinator is and how to connect to it.
 type Place struct {
 	URL         string `json:"url"` // nats://host:port, or tls://host:port
 	Token       string `json:"token"`
@@ -79,7 +79,7 @@ type Place struct {
 	SameClock   bool   `json:"same_clock,omitempty"`  // the worker runs on the coordinator's machine
 }
 
-// connect dials once. Whoever listens is known before the token is sent, except on this machine.
+// connect dials once. It checks who listens before it sends the token, except on this machine.
 func (p *Place) connect() (*nats.Conn, error) {
 	secure, err := p.pinned()
 	if err != nil {
@@ -98,9 +98,9 @@ func (p *Place) connect() (*nats.Conn, error) {
 	return c, nil
 }
 
-const knockEvery = 250 * time.Millisecond
+const retryEvery = 250 * time.Millisecond
 
-// await is connect, again and again for as long as patience while nobody listens there.
+// await connects; while nobody listens there it tries again, for as long as patience.
 func (p *Place) await(ctx context.Context, patience time.Duration) (*nats.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -112,13 +112,13 @@ func (p *Place) await(ctx context.Context, patience time.Duration) (*nats.Conn, 
 		select {
 		case <-ctx.Done():
 			return nil, err
-		case <-time.After(knockEvery):
+		case <-time.After(retryEvery):
 		}
 	}
 }
 
-// absent reports whether an error is one of a coordinator that is not there yet: its name is not known, or its
-// port is closed.
+// absent reports whether an error means that the coordinator does not run yet: its name is not known, or its port
+// is closed.
 func absent(err error) bool {
 	var network *net.OpError
 	var name *net.DNSError

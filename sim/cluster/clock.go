@@ -12,8 +12,8 @@ import (
 // clockTrips is how often the coordinator's clock is asked for; the quickest answer counts.
 const clockTrips = 9
 
-// compareClocks says how far our wall clock is ahead of the coordinator's, and by how much that may
-// be wrong at most: half of the round trip, as if all of it had been one way.
+// compareClocks returns how far our wall clock is ahead of the coordinator's, and how wrong that can be at
+// most: half of the round trip.
 func compareClocks(ctx context.Context, conn *nats.Conn) (ahead, bound time.Duration, err error) {
 	best := time.Duration(-1)
 	for range clockTrips {

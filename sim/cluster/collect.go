@@ -14,11 +14,11 @@ import (
 	"github.com/fxamacker/cbor/v2"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/myriad-iot/myriad/reports"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // encode makes a snapshot's bytes. Several in a row are a CBOR sequence (RFC 8742).
-func encode(s *reports.Snapshot) ([]byte, error) {
+func encode(s *ledger.Snapshot) ([]byte, error) {
 	b, err := cbor.Marshal(s)
 	if err != nil {
 		return nil, fmt.Errorf("encode a snapshot: %w", err)
@@ -27,14 +27,14 @@ func encode(s *reports.Snapshot) ([]byte, error) {
 }
 
 // decode reads the snapshots of a message.
-func decode(b []byte) ([]*reports.Snapshot, error) {
+func decode(b []byte) ([]*ledger.Snapshot, error) {
 	mode, err := cbor.DecOptions{MaxArrayElements: math.MaxInt32}.DecMode() // the message is the limit
 	if err != nil {
 		return nil, err
 	}
-	var list []*reports.Snapshot
+	var list []*ledger.Snapshot
 	for len(b) > 0 {
-		s := new(reports.Snapshot)
+		s := new(ledger.Snapshot)
 		if b, err = mode.UnmarshalFirst(b, s); err != nil {
 			return nil, fmt.Errorf("a damaged snapshot: %w", err)
 		}
@@ -43,13 +43,12 @@ func decode(b []byte) ([]*reports.Snapshot, error) {
 	return list, nil
 }
 
-// Sinks take what is in a run's stream, each from one goroutine. Those that are nil are not called. An
-// error is Myriad's own.
+// Sinks take what is in a run's stream, each from one goroutine. A nil one is not called.
 type Sinks struct {
-	Snapshot func(*reports.Snapshot) error
+	Snapshot func(*ledger.Snapshot) error
 	Accounts func(piece []byte) error
 
-	// Whole says that a shard has shipped all it had, and how many snapshots that were.
+	// Whole says that a shard has shipped everything, and how many snapshots that were.
 	Whole func(shard, epoch, snapshots uint32)
 
 	// Kept is what [Coordinator.Keep] was given.
@@ -91,7 +90,7 @@ func (in *intake) take(subject string, data []byte) error {
 	if subject == subjectSnap {
 		return in.snapshots(data)
 	}
-	shard, epoch, err := place(subject)
+	shard, epoch, err := shardOf(subject)
 	if err != nil {
 		return err
 	}
@@ -114,8 +113,8 @@ func (in *intake) snapshots(data []byte) error {
 	return err
 }
 
-// place reads the shard and the epoch from the end of a subject.
-func place(subject string) (shard int, epoch uint32, err error) {
+// shardOf reads the shard and the epoch from the end of a subject.
+func shardOf(subject string) (shard int, epoch uint32, err error) {
 	words := strings.Split(subject, ".")
 	if len(words) == 4 {
 		var e1, e2 error

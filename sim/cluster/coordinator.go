@@ -16,58 +16,69 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim/fleet"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
-// Config says what a coordinator has carried, and by whom.
+// Config says what a coordinator has to run, and with which workers.
 type Config struct {
 	Job     Job
-	Expect  int    // workers that will join; shards are shared out among so many
-	Dir     string // where the stream is kept; it must be empty or not there
+	Expect  int    // how many workers will join: the shards are divided among so many
+	Dir     string // where the stream is kept; the folder must be empty, or not exist
 	Listen  string // host:port; "" is a port of 127.0.0.1. Beyond loopback TLS is used.
-	Token   string // that workers must have; "" draws one. Beyond loopback see [CheckToken].
+	Token   string // that workers must have; "" draws a random one. Beyond loopback see [CheckToken].
 	Version string // of the program; workers must be of the same
 
 	// Sinks take what workers ship, as it comes.
 	Sinks Sinks
 
-	// Lost, if set, is called when a worker is given up, with what it was given. Close waits for it.
+	// Lost, if set, is called on a goroutine when a worker counts as lost, with its shards. Close waits for it.
 	Lost func(l Loss)
+
+	// Keeper, if set, has the processes of the workers that were started on this machine.
+	Keeper Keeper
+	// Full, if set, is called once on a goroutine when the disk of Dir takes nothing more: the accounts that workers
+	// ship in the end will not come. Close waits for it.
+	Full func(error)
 
 	// TakeOver, if set, lets the workers that are left take over the shards of one that is lost. It is
 	// called for each, before that begins, with the coordinator's lock held.
-	TakeOver func(t reports.Takeover)
+	TakeOver func(t ledger.Takeover)
 }
 
-// Coordinator is one run's bus and what is known of its workers. It implements [fleet.Crewed]: to a
-// timeline the workers' devices are one crew. Its methods may be called from any goroutine.
+// Coordinator has the bus of one run and the state of its workers. It implements [fleet.Crewed]: a timeline
+// commands the devices of all workers as one. Its methods may be called from any goroutine.
 type Coordinator struct {
-	c       Config
-	place   Place
-	lock    *os.File
-	bus     *server.Server
-	conn    *nats.Conn
-	js      jetstream.JetStream
-	collect *collector
-	stop    context.CancelFunc
-	minding sync.WaitGroup // that, and the calls of Lost
+	c        Config
+	place    Place
+	lock     *os.File
+	bus      *server.Server
+	conn     *nats.Conn
+	js       jetstream.JetStream
+	collect  *collector
+	stop     context.CancelFunc
+	watching sync.WaitGroup // that, and the calls of Lost and Full
 
 	mu      sync.Mutex
 	members []*member // in the order in which they joined
 	byName  map[string]*member
 	free    []int     // shards that nobody has
 	owners  []*member // of each shard; nil is nobody yet
-	epochs  []uint32  // of each shard: how many workers had it before
+	epochs  []uint32  // of each shard: how many workers carried it before
 	t0      int64
-	over    bool // nobody is given up any more
+	over    bool      // the run is closing: no worker counts as lost any more
+	full    bool      // the stream stores nothing more
+	stored  time.Time // when it last gave a snapshot back; zero before the first
 	order   fleet.Order
+	away    []ledger.Outage
 	changed chan struct{} // closed and made anew when a member changes
+
+	filled chan struct{} // closed when the stream stores nothing more
 }
 
 type member struct {
 	Member
-	heard time.Time
+	quiet time.Duration // that nothing was heard of it, as far as the coordinator was there to hear
 	ready bool
 	gone  bool
 	state fleet.State
@@ -75,12 +86,12 @@ type member struct {
 	claims []claim // of shards that it takes over
 }
 
-// Start opens the bus. Close must be called in the end.
+// Start opens the bus. If it returns no error, Close must be called in the end.
 func Start(ctx context.Context, c Config) (*Coordinator, error) {
 	if err := CheckToken(c.Listen, c.Token); err != nil {
 		return nil, err
 	}
-	co := &Coordinator{c: c, byName: make(map[string]*member), changed: make(chan struct{})}
+	co := &Coordinator{c: c, byName: make(map[string]*member), changed: make(chan struct{}), filled: make(chan struct{})}
 	for k := range c.Job.Shards {
 		co.free = append(co.free, k)
 	}
@@ -118,7 +129,8 @@ func (c *Coordinator) open(ctx context.Context) error {
 	if c.conn, err = nats.Connect("", nats.InProcessServer(c.bus), nats.Token(c.place.Token)); err != nil {
 		return fmt.Errorf("bus: %w", err)
 	}
-	if c.js, err = jetstream.New(c.conn); err != nil {
+	mind := func(_ jetstream.JetStream, _ *nats.Msg, err error) { c.overflowed(err) }
+	if c.js, err = jetstream.New(c.conn, jetstream.WithPublishAsyncErrHandler(mind)); err != nil {
 		return fmt.Errorf("bus: %w", err)
 	}
 	stream, err := c.js.CreateStream(ctx, jetstream.StreamConfig{
@@ -134,7 +146,7 @@ func (c *Coordinator) open(ctx context.Context) error {
 	if _, err := c.js.Publish(ctx, subjectJob, job); err != nil {
 		return fmt.Errorf("bus: %w", err)
 	}
-	if c.collect, err = startCollector(ctx, stream, newIntake(c.c.Sinks)); err != nil {
+	if c.collect, err = startCollector(ctx, stream, newIntake(c.noting(c.c.Sinks))); err != nil {
 		return err
 	}
 	for subject, handle := range map[string]func([]byte) any{
@@ -144,33 +156,33 @@ func (c *Coordinator) open(ctx context.Context) error {
 	} {
 		_, err := c.conn.Subscribe(subject, func(m *nats.Msg) {
 			if b, err := json.Marshal(handle(m.Data)); err == nil {
-				_ = m.Respond(b) // who does not hear it asks again
+				_ = m.Respond(b) // a worker that does not get it asks again
 			}
 		})
 		if err != nil {
 			return fmt.Errorf("bus: %w", err)
 		}
 	}
-	minding, stop := context.WithCancel(context.WithoutCancel(ctx))
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c.stop = stop
-	c.minding.Go(func() { c.mind(minding) })
+	c.watching.Go(func() { c.watch(watching) })
 	return nil
 }
 
-// Close ends the bus. Workers that have said goodbye have a second or two to hear that it was heard, and to
-// leave; others that are still there fence themselves.
+// Close ends the bus and everything that Start started. Workers that have finished get up to two seconds to
+// receive the answer to their last beat and to disconnect; the others will fence themselves.
 func (c *Coordinator) Close() {
 	c.mu.Lock()
 	c.over = true
 	parting := slices.ContainsFunc(c.members, func(m *member) bool { return m.gone })
 	c.mu.Unlock()
 	if parting {
-		c.linger()
+		c.awaitLeaving()
 	}
 	if c.stop != nil {
 		c.stop()
 	}
-	c.minding.Wait()
+	c.watching.Wait()
 	if c.collect != nil {
 		c.collect.stop()
 	}
@@ -181,8 +193,8 @@ func (c *Coordinator) Close() {
 	_ = c.lock.Close()
 }
 
-// linger waits until nobody but the coordinator is on the bus, for two seconds at most.
-func (c *Coordinator) linger() {
+// awaitLeaving waits until only the coordinator is connected to the bus, for two seconds at most.
+func (c *Coordinator) awaitLeaving() {
 	for deadline := time.Now().Add(2 * time.Second); c.bus.NumClients() > 1 && time.Now().Before(deadline); {
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -191,7 +203,7 @@ func (c *Coordinator) linger() {
 // Place is where workers join.
 func (c *Coordinator) Place() Place { return c.place }
 
-// join answers a hello: shards, or why there are none.
+// join answers a hello: with shards, or with the reason why there are none.
 func (c *Coordinator) join(b []byte) answer {
 	var h hello
 	if err := json.Unmarshal(b, &h); err != nil {
@@ -216,7 +228,7 @@ func (c *Coordinator) join(b []byte) answer {
 			return answer{Refused: fmt.Sprintf("there is nothing for it: it carries %d devices, a shard has %d, and %d shards are left",
 				h.Capacity, size, len(c.free))}
 		}
-		m = &member{Member: h.Member, heard: time.Now()}
+		m = &member{Member: h.Member}
 		m.Shards, c.free = c.free[:n:n], c.free[n:]
 		for _, k := range m.Shards {
 			c.owners[k] = m
@@ -224,10 +236,12 @@ func (c *Coordinator) join(b []byte) answer {
 		c.members, c.byName[h.Worker] = append(c.members, m), m
 		c.change()
 	}
-	return answer{Job: &c.c.Job, Mine: m.Shards}
+	job := c.c.Job
+	job.Secrets = job.Plan.Secrets()
+	return answer{Job: &job, Mine: m.Shards}
 }
 
-// beat takes where a worker's devices are.
+// beat handles a beat, which has the state of a worker's devices.
 func (c *Coordinator) beat(data []byte) pulse {
 	var b beat
 	if err := json.Unmarshal(data, &b); err != nil {
@@ -246,44 +260,24 @@ func (c *Coordinator) beat(data []byte) pulse {
 	}
 	b.Ready, b.Gone = b.Ready || m.ready, b.Gone || m.gone // a beat may overtake another
 	changed := b.Ready != m.ready || b.Gone != m.gone
-	m.heard, m.state, m.ready, m.gone = time.Now(), b.State, b.Ready, b.Gone
+	m.quiet, m.state, m.ready, m.gone = 0, b.State, b.Ready, b.Gone
 	if b.Failed != "" {
 		c.lose(m, b.Failed)
 	}
 	if changed {
 		c.change()
 	}
-	return pulse{T0: c.t0, Order: c.order, Claims: m.claims}
+	return pulse{T0: c.t0, Order: c.order, Claims: m.claims, Away: c.away}
 }
 
-// change wakes who waits for a member to change.
+// change wakes whoever waits for a member to change. The caller holds mu.
 func (c *Coordinator) change() {
 	close(c.changed)
 	c.changed = make(chan struct{})
 }
 
-// mind gives up workers that have not been heard for too long.
-func (c *Coordinator) mind(ctx context.Context) {
-	ticker := time.NewTicker(min(c.c.Job.lease()/20, time.Second))
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		c.mu.Lock()
-		for _, m := range c.members {
-			if m.Lost == "" && !m.gone && time.Since(m.heard) > c.c.Job.lease() {
-				c.lose(m, fmt.Sprintf("nothing was heard of it for %v", c.c.Job.lease()))
-			}
-		}
-		c.mu.Unlock()
-	}
-}
-
-// Lose gives up the worker of a process of this machine that is known to have ended, and says why. It
-// returns false when that process had not joined.
+// Lose counts the worker in a process of this machine as lost, for a reason: the process is known to have
+// ended. It returns false when that process had not joined.
 func (c *Coordinator) Lose(host string, pid int, reason string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -305,7 +299,7 @@ func (c *Coordinator) lose(m *member, reason string) {
 	}
 	m.Lost = reason
 	c.change()
-	// In the stream it stands before whatever that worker may still ship, should it come back.
+	// In the stream the fence comes before anything that this worker may still ship.
 	epochs := make(map[int]uint32)
 	for k, owner := range c.owners {
 		if owner == m {
@@ -317,27 +311,27 @@ func (c *Coordinator) lose(m *member, reason string) {
 	}
 	loss := c.handOver(m)
 	if c.c.Lost != nil {
-		c.minding.Go(func() { c.c.Lost(loss) })
+		c.watching.Go(func() { c.c.Lost(loss) })
 	}
 }
 
-// Keep puts something of the coordinator's own into the stream, for [Salvage] if the coordinator does
-// not live to tell. It does not wait; what could not be kept is missing then.
+// Keep puts data of the coordinator itself into the stream, for [Salvage] in case the coordinator is killed. It
+// does not wait and reports no error: what could not be stored is missing then.
 func (c *Coordinator) Keep(kind string, v any) {
 	if b, err := json.Marshal(v); err == nil {
 		_, _ = c.js.PublishAsync(prefixKept+kind, b)
 	}
 }
 
-// Ship puts a snapshot of the coordinator's own recorder, whose shard must be none of the workers',
-// beside theirs.
-func (c *Coordinator) Ship(s *reports.Snapshot) {
+// Ship puts a snapshot of the coordinator's own recorder into the stream. Its shard must be none of the
+// workers'.
+func (c *Coordinator) Ship(s *ledger.Snapshot) {
 	if b, err := encode(s); err == nil {
 		_, _ = c.js.PublishAsync(subjectSnap, b)
 	}
 }
 
-// wait waits until done says so, which is asked under the lock whenever a member has changed.
+// wait waits until done returns true or an error. It calls done under the lock each time a member has changed.
 func (c *Coordinator) wait(ctx context.Context, done func() (bool, error)) error {
 	for {
 		c.mu.Lock()
@@ -355,9 +349,9 @@ func (c *Coordinator) wait(ctx context.Context, done func() (bool, error)) error
 	}
 }
 
-// Muster waits until every shard has a worker and every worker has made its devices. When ctx ends
+// AwaitWorkers waits until every shard has a worker and every worker has made its devices. When ctx ends
 // before, the error says what is missing; so it does as soon as a worker is lost.
-func (c *Coordinator) Muster(ctx context.Context) error {
+func (c *Coordinator) AwaitWorkers(ctx context.Context) error {
 	err := c.wait(ctx, func() (bool, error) {
 		ready := len(c.free) == 0
 		for _, m := range c.members {
@@ -370,6 +364,12 @@ func (c *Coordinator) Muster(ctx context.Context) error {
 	})
 	if err == nil || ctx.Err() == nil {
 		return err
+	}
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, context.Canceled): // nobody waited long enough to say that too few came
+		return errors.New("interrupted while the workers started")
+	case !errors.Is(cause, context.DeadlineExceeded):
+		return fmt.Errorf("interrupted while the workers started: %w", cause)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -387,7 +387,7 @@ func (c *Coordinator) Begin(t0 time.Time) {
 	c.mu.Lock()
 	c.t0 = t0.UnixNano()
 	c.mu.Unlock()
-	_ = c.conn.Publish(subjectOrder, nil) // beats tell it too
+	_ = c.conn.Publish(subjectOrder, nil) // if it gets lost, the next beat has it
 }
 
 // Order implements [fleet.Crewed].
@@ -398,7 +398,16 @@ func (c *Coordinator) Order(o fleet.Order) {
 	_ = c.conn.Publish(subjectOrder, nil)
 }
 
-// State implements [fleet.Crewed]: the sum over the workers that are there.
+// Away passes on when the far end was not watched: all outages so far, which must not be changed afterwards.
+// Workers hear of it at once: see [ledger.Accounts.Away].
+func (c *Coordinator) Away(all []ledger.Outage) {
+	c.mu.Lock()
+	c.away = all
+	c.mu.Unlock()
+	_ = c.conn.Publish(subjectOrder, nil)
+}
+
+// State implements [fleet.Crewed]: the sum over the workers that are not lost.
 func (c *Coordinator) State() fleet.State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -420,9 +429,11 @@ func (c *Coordinator) State() fleet.State {
 	return sum
 }
 
-// Finish waits until every worker that is not lost has shipped all it had, and all of that has been
-// passed on.
+// Finish waits until every worker that is not lost has shipped everything, and the sinks have taken all of it. It does
+// not wait for what a stream that stores nothing more will never take.
 func (c *Coordinator) Finish(ctx context.Context) error {
+	ctx, cancel := c.untilFull(ctx)
+	defer cancel()
 	err := c.wait(ctx, func() (bool, error) {
 		for _, m := range c.members {
 			if m.Lost == "" && !m.gone {
@@ -432,7 +443,7 @@ func (c *Coordinator) Finish(ctx context.Context) error {
 		return true, nil
 	})
 	if err != nil {
-		return fmt.Errorf("workers did not ship what they had in time: %w", err)
+		return fmt.Errorf("workers did not ship what they had in time: %w", context.Cause(ctx))
 	}
 	return c.collect.finish(ctx)
 }

@@ -12,10 +12,12 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/fleet"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 func TestStrides(t *testing.T) {
@@ -36,7 +38,7 @@ func start(t *testing.T, dir string, c Config) *Coordinator {
 		c.Job = Job{Plan: testPlan(), Shards: 2}
 	}
 	if c.Sinks.Snapshot == nil {
-		c.Sinks = Sinks{Snapshot: func(*reports.Snapshot) error { return nil }, Accounts: func([]byte) error { return nil }}
+		c.Sinks = Sinks{Snapshot: func(*ledger.Snapshot) error { return nil }, Accounts: func([]byte) error { return nil }}
 	}
 	co, err := Start(t.Context(), c)
 	if err != nil {
@@ -45,8 +47,10 @@ func start(t *testing.T, dir string, c Config) *Coordinator {
 	return co
 }
 
-func silent(*sim.Plan, sim.Endpoints) func(*sim.Fleet) (sim.Dialer, error) {
-	return func(*sim.Fleet) (sim.Dialer, error) { return nil, errors.New("nobody is to call") }
+func silent(*sim.Plan, sim.Endpoints) func(*sim.Fleet, sim.Role, sim.Weather) (sim.Dialer, error) {
+	return func(*sim.Fleet, sim.Role, sim.Weather) (sim.Dialer, error) {
+		return nil, errors.New("nobody is to call")
+	}
 }
 
 func TestJoinRefused(t *testing.T) {
@@ -70,7 +74,7 @@ func TestJoinRefused(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	if err := co.Muster(t.Context()); err == nil || !strings.Contains(err.Error(), "nobody is to call") {
+	if err := co.AwaitWorkers(t.Context()); err == nil || !strings.Contains(err.Error(), "nobody is to call") {
 		t.Errorf("muster: %v", err)
 	}
 }
@@ -80,7 +84,7 @@ func TestMusterSaysWhatIsMissing(t *testing.T) {
 	defer co.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	err := co.Muster(ctx)
+	err := co.AwaitWorkers(ctx)
 	if err == nil || !strings.Contains(err.Error(), "0 of 2 workers have joined, and nobody carries 2 of 2 shards, 10 devices") {
 		t.Error(err)
 	}
@@ -146,7 +150,7 @@ func TestGoodbyeIsAnswered(t *testing.T) {
 	closed := make(chan struct{})
 	go func() { co.Close(); close(closed) }()
 	time.Sleep(100 * time.Millisecond)
-	if err := w.farewell(t.Context()); err == nil || !strings.Contains(err.Error(), "another plan") {
+	if err := w.confirmEnd(t.Context()); err == nil || !strings.Contains(err.Error(), "another plan") {
 		t.Errorf("no answer to a goodbye: %v", err) // this one has no shards, and is told so
 	}
 	w.conn.Close()
@@ -157,12 +161,71 @@ func TestGoodbyeIsAnswered(t *testing.T) {
 	}
 }
 
+// Who ends a run while its workers start is not told to raise a limit.
+func TestD3_11_InterruptedMuster(t *testing.T) {
+	co := start(t, t.TempDir(), Config{Expect: 1})
+	defer co.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := co.AwaitWorkers(ctx); err == nil || err.Error() != "interrupted while the workers started" {
+		t.Errorf("canceled: %v", err)
+	}
+	ctx, cancel = context.WithTimeoutCause(t.Context(), time.Nanosecond, errors.New("it took longer than --timeout 1ns"))
+	defer cancel()
+	if err := co.AwaitWorkers(ctx); err == nil || !strings.HasSuffix(err.Error(), "while the workers started: it took longer than --timeout 1ns") {
+		t.Errorf("out of time: %v", err)
+	}
+}
+
+// A stream that stores nothing more is told of once, and a worker that has something left does not wait for it.
+func TestD3_9_AStreamThatIsFull(t *testing.T) {
+	full := make(chan error, 2)
+	co := start(t, t.TempDir(), Config{Expect: 1, Full: func(err error) { full <- err }})
+	defer co.Close()
+	js, err := jetstream.New(co.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ship := &shipper{js: js, worker: "w"}
+	ship.dispatch([]byte("a snapshot"))
+	if err := ship.last(t.Context(), nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	// From here on the stream has room for a message and no more, and says so as it does when its disk is full.
+	if _, err := co.js.UpdateStream(t.Context(), jetstream.StreamConfig{
+		Name: streamName, Subjects: []string{streamAll}, Storage: jetstream.FileStorage, Duplicates: 2 * time.Minute, MaxBytes: 1, Discard: jetstream.DiscardNew,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		co.Keep("x", "y")
+	}
+	select {
+	case err := <-full:
+		if !strings.Contains(err.Error(), "takes nothing more: ") {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("nobody is told")
+	}
+	ship.dispatch([]byte("another"))
+	began := time.Now()
+	bounded, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := ship.last(bounded, nil, 0); err == nil || !strings.Contains(err.Error(), "cannot store what was shipped") || time.Since(began) > 30*time.Second {
+		t.Errorf("after %v: %v", time.Since(began), err)
+	}
+	if len(full) > 0 {
+		t.Error("told twice")
+	}
+}
+
 // What a coordinator kept is read again, and not while it is still writing.
 func TestSalvage(t *testing.T) {
 	dir := t.TempDir()
 	co := start(t, dir, Config{Expect: 1})
 	p := testPlan()
-	r := reports.NewRecorder(p, 9, 0)
+	r := ledger.NewRecorder(p, 9, 0)
 	for i := range 3 {
 		r.Count(sim.CountSent, 0, 0, sim.Instant(i)*time.Second)
 		s := r.Snapshot()

@@ -7,17 +7,24 @@ import (
 
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/fleet"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
-// Protocol is the version of what is said on the bus: coordinator and workers must have the same.
-const Protocol = 3
+// Protocol is the version of the messages on the bus: coordinator and workers must have the same.
+const Protocol = 4
 
-// Lease is how long a worker may go unheard before its devices count as gone, unless a [Job] says
-// otherwise. It is so long because a worker on a machine that is overloaded is late, which the lag of
-// its devices tells, and not gone; a local process that ends is noticed at once, by the one who started it.
+// Lease is how long a worker may send no beat before it counts as lost, unless a [Job] says otherwise. It is so
+// long because a worker on an overloaded machine is only late, which the lag of its devices shows. A local
+// process that ends is noticed at once by the process that started it.
 const Lease = 30 * time.Second
 
-const patience = 2 * time.Second // for the answer to one request
+const (
+	patience = 2 * time.Second // for the answer to one request
+
+	// For the answer to a beat. On a machine that is short of CPU it takes long, and an answer that is not waited for
+	// renews no lease, however many come.
+	mostPatience = 10 * time.Second
+)
 
 // beatEvery is the time between the beats of a worker, unless an order wakes it: the coordinator hears 20 a
 // second of all workers, however many there are, but none less often than ten times within its lease.
@@ -36,14 +43,14 @@ const (
 	subjectJob   = "run.job"
 	subjectSnap  = "run.snap" // of any shards
 	prefixAcct   = "run.acct."
-	prefixDone   = "run.done." // a shard's last word
+	prefixDone   = "run.done." // a shard's last message
 	prefixKept   = "run.kept." // of the coordinator, for Salvage
-	subjectFence = "run.fence" // what comes later of these shards' epochs does not count
+	subjectFence = "run.fence" // what comes after it of these shards' epochs does not count
 )
 
 // Member says what a worker is and what it can carry.
 type Member struct {
-	Worker      string        `json:"worker"` // a name of its own choice, unlike all others
+	Worker      string        `json:"worker"` // a name that it chose, which no other worker has
 	Host        string        `json:"host"`
 	Pid         int           `json:"pid"`
 	CPUs        int           `json:"cpus"`
@@ -52,7 +59,7 @@ type Member struct {
 	ClockBound  time.Duration `json:"clock_bound_ns,omitempty"`
 	Shards      []int         `json:"shards,omitempty"` // that it was given
 	Taken       []int         `json:"taken,omitempty"`  // shards that it took over
-	Lost        string        `json:"lost,omitempty"`   // why it is not heard any more; empty if it did all it had to
+	Lost        string        `json:"lost,omitempty"`   // why it counts as lost; empty if it does not
 }
 
 type hello struct {
@@ -64,6 +71,7 @@ type hello struct {
 // Job is what a worker has to do.
 type Job struct {
 	Plan      *sim.Plan     `json:"plan"`
+	Secrets   []string      `json:"secrets,omitempty"` // of the plan: only in the answer to a worker, which nobody keeps
 	RunID     uint32        `json:"run_id"`
 	Endpoints sim.Endpoints `json:"endpoints"`
 	Shards    int           `json:"shards"`             // in all
@@ -71,10 +79,10 @@ type Job struct {
 	Lease     time.Duration `json:"lease_ns,omitempty"` // 0: Lease
 }
 
-// lease is how long a worker may go unheard.
+// lease is how long a worker may send no beat.
 func (j *Job) lease() time.Duration { return cmp.Or(j.Lease, Lease) }
 
-// closing is a shard's last word: how much it shipped in all.
+// closing is a shard's last message: how much it shipped in all.
 type closing struct {
 	Shard     uint32 `json:"shard"`
 	Epoch     uint32 `json:"epoch"`
@@ -82,20 +90,19 @@ type closing struct {
 	Pieces    int    `json:"pieces"` // of its accounts
 }
 
-// fence ends the word of a worker that was given up. Of its shards, what has an epoch before these does
-// not count from here on.
+// fence says that a worker is lost: from here on, what has an earlier epoch of its shards does not count.
 type fence struct {
 	Worker string         `json:"worker"`
 	Epochs map[int]uint32 `json:"epochs"` // by shard
 	Reason string         `json:"reason"`
 }
 
-// subject is where what is of a shard's epoch is put.
+// subject is the subject of messages of a shard's epoch.
 func subject(prefix string, shard int, epoch uint32) string {
 	return fmt.Sprintf("%s%d.%d", prefix, shard, epoch)
 }
 
-// claim gives a shard to a worker, because that which had it is lost. Its devices go on at Begin.
+// claim gives the shard of a lost worker to another one. Its devices continue at Begin.
 type claim struct {
 	Shard int         `json:"shard"`
 	Epoch uint32      `json:"epoch"`
@@ -121,11 +128,9 @@ type pulse struct {
 	T0     int64       `json:"t0,omitempty"`     // the run's origin by the coordinator's wall clock; 0 is not set
 	Order  fleet.Order `json:"order"`
 	Claims []claim     `json:"claims,omitempty"` // all that the worker has been given since the run began
-}
 
-// Capacity is the number of devices that a process with so many descriptors carries: one each, and a
-// reserve for everything else.
-func Capacity(descriptors int) int { return descriptors - min(1000, descriptors/20) }
+	Away []ledger.Outage `json:"away,omitempty"` // of the far end, all so far
+}
 
 // ShardSize is the number of devices that a shard has at most: a process of 20,000 descriptors
 // carries five shards, and what is lost with one spreads over several.

@@ -4,15 +4,19 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Salvage reads the stream in dir that a coordinator left which did not live to close it. It calls begin
-// with the run's job first, and the sinks with all that had been shipped; Kept is always called. A
-// message that is damaged, as the last may be, is left out and counted.
+// ErrNotBegun says that a run was killed before its coordinator had given the workers anything to do.
+var ErrNotBegun = errors.New("it was killed before any device was made, so there is nothing to report")
+
+// Salvage reads the stream in dir of a run whose coordinator was killed. It first calls begin with the run's
+// job, then the sinks with everything that had been shipped. A damaged message, as the last one may be, is left
+// out and counted. The error says why the stream could not be read, or is that of begin or ctx.
 func Salvage(ctx context.Context, dir string, begin func(*Job) (Sinks, error)) (damaged int, err error) {
 	locked, err := lock(dir)
 	if err != nil {
@@ -36,11 +40,11 @@ func Salvage(ctx context.Context, dir string, begin func(*Job) (Sinks, error)) (
 	}
 	stream, err := js.Stream(ctx, streamName)
 	if err != nil {
-		return 0, fmt.Errorf("no run is kept in %s: %w", dir, err)
+		return 0, fmt.Errorf("the run kept in %s: %w (%v)", dir, ErrNotBegun, err)
 	}
 	first, err := stream.GetLastMsgForSubject(ctx, subjectJob)
 	if err != nil {
-		return 0, fmt.Errorf("the run kept in %s had not begun: %w", dir, err)
+		return 0, fmt.Errorf("the run kept in %s: %w (%v)", dir, ErrNotBegun, err)
 	}
 	job := new(Job)
 	if err := json.Unmarshal(first.Data, job); err != nil {

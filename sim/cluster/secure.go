@@ -22,7 +22,8 @@ import (
 // key, and may try tokens against it for as long as they like. 20 drawn ones of 32 are 100 bits.
 const minToken = 20
 
-// CheckToken says why a token is too weak for where a coordinator is to listen; "", which is drawn, is not.
+// CheckToken returns an error if a token is too weak for a coordinator that listens there. "" is accepted,
+// because a random one is drawn then.
 func CheckToken(listen, token string) error {
 	if n := len(token); n > 0 && n < minToken && listen != "" && !loopback(listen) {
 		return fmt.Errorf("the token has %d characters: beyond this machine it needs %d or more that were drawn, as the bus's key follows from it", n, minToken)
@@ -30,8 +31,8 @@ func CheckToken(listen, token string) error {
 	return nil
 }
 
-// busKey is the P-256 key that follows from a token (HKDF, RFC 5869): what a worker knows the coordinator by.
-// So whoever has the token can be a worker and a coordinator. One in 2^32 numbers is no scalar of the curve;
+// busKey is the P-256 key that follows from a token (HKDF, RFC 5869). A worker recognises the coordinator by it.
+// So whoever has the token can be a worker or a coordinator. One in 2^32 numbers is no scalar of the curve;
 // then the next round has one.
 func busKey(token string) (*ecdsa.PrivateKey, error) {
 	for round := byte(0); ; round++ {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 func testPlan() *sim.Plan {
@@ -18,7 +19,7 @@ func testPlan() *sim.Plan {
 // snapshots are those of one shard, whose device sent a message in each second.
 func snapshots(t testing.TB, p *sim.Plan, shard, epoch uint32, n int) [][]byte {
 	t.Helper()
-	r := reports.NewRecorder(p, shard, epoch)
+	r := ledger.NewRecorder(p, shard, epoch)
 	var list [][]byte
 	for i := range n {
 		r.Count(sim.CountSent, 0, 0, sim.Instant(i)*time.Second)
@@ -74,6 +75,8 @@ func TestIntake(t *testing.T) {
 		{"in one message", []message{{subjectSnap, slices.Concat(snaps...)}, done}, 4, "[]", 0, false},
 		{"in one message, and some are late", []message{fenced, {subjectSnap, slices.Concat(snaps[0], next[0], snaps[1], next[1])}, ended}, 2, "[]", 2, false},
 		{"accounts lost", []message{snap(0), {prefixDone + "3.0", marshal(closing{Shard: 3, Snapshots: 1, Pieces: 2})}}, 1, "[]", 0, true},
+		{"D5: one piece of the accounts lost", []message{{prefixAcct + "3.0", nil}, {prefixDone + "3.0", marshal(closing{Shard: 3, Pieces: 2})}}, 0, "[]", 0, true},
+		{"all pieces of the accounts", []message{{prefixAcct + "3.0", nil}, {prefixAcct + "3.0", nil}, {prefixDone + "3.0", marshal(closing{Shard: 3, Pieces: 2})}}, 0, "[]", 0, false},
 		{"damaged", []message{{subjectSnap, snaps[0][:20]}}, 0, "[]", 0, true},
 		{"the second one damaged", []message{{subjectSnap, slices.Concat(snaps[0], snaps[1][:20])}}, 0, "[]", 0, true},
 		{"of no shard", []message{{prefixDone + "x.0", nil}, {prefixDone + "3", nil}}, 0, "[]", 0, true},

@@ -3,23 +3,23 @@ package cluster
 import (
 	"time"
 
-	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim/fleet"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
-// Loss is a worker that was given up, and what becomes of its shards.
+// Loss is a lost worker, and what happens to its shards.
 type Loss struct {
 	Member
-	Taken   []reports.Takeover // that other workers take over
-	Orphans []int              // shards whose devices are gone
+	Taken   []ledger.Takeover // that other workers take over
+	Orphans []int             // shards that nobody takes over: their devices are lost
 }
 
-// lead is how long after a loss the other workers' devices begin: they have to be told and to make them.
+// lead is the time from a loss until the devices begin in other workers, which must be told and make them.
 const lead = 2 * time.Second
 
-// handOver gives the shards of a lost worker to those that are left, each to whom it leaves the most
-// room. After the run's end there is nothing left to take over. Nobody else may use the shards: the lost
-// worker's lease is over, or its process is, so its devices are gone or leave before they act again.
+// handOver gives each shard of a lost worker to the worker with the most room. After the end of the timeline
+// there is nothing to take over. Two workers never run the same devices: the lost worker's lease or its process
+// has ended, so its devices are gone or leave before they act again. The caller holds mu.
 func (c *Coordinator) handOver(lost *member) Loss {
 	loss := Loss{Member: lost.Member}
 	over := c.order.Finish || c.order.End > 0
@@ -36,7 +36,7 @@ func (c *Coordinator) handOver(lost *member) Loss {
 		c.epochs[k]++
 		c.owners[k] = next
 		begin := max(0, time.Since(time.Unix(0, c.t0))) + lead
-		t := reports.Takeover{Shard: k, Shards: c.c.Job.Shards, Epoch: c.epochs[k], Begin: begin}
+		t := ledger.Takeover{Shard: k, Shards: c.c.Job.Shards, Epoch: c.epochs[k], Begin: begin}
 		for i := range c.c.Job.Plan.Fleets {
 			t.Devices += max(0, c.c.Job.Plan.Fleets[i].Count-k+t.Shards-1) / t.Shards
 		}
@@ -69,8 +69,8 @@ func (c *Coordinator) roomiest(size int) *member {
 	return best
 }
 
-// take makes the devices of the shards that this worker has not taken over yet, and lets them live on.
-// It is called from the goroutine of the beats, before an order that may end the others.
+// take makes and runs the devices of the shards that this worker has to take over and has not yet. It is called
+// from the goroutine of the beats, before the order of the beat is carried out.
 func (w *Worker) take(run func(*part), job *Job, claims []claim, o fleet.Order) error {
 	for _, c := range claims[min(w.taken, len(claims)):] {
 		w.taken++
@@ -82,7 +82,7 @@ func (w *Worker) take(run func(*part), job *Job, claims []claim, o fleet.Order) 
 		p.crew.T0 = w.origin
 		w.parts = append(w.parts[:len(w.parts):len(w.parts)], p)
 		w.mu.Unlock()
-		p.crew.Order(o) // the devices have to know the past before they live
+		p.crew.Order(o) // the devices need the timeline so far before they run
 		run(p)
 	}
 	return nil

@@ -8,20 +8,26 @@ import (
 	"testing"
 	"time"
 
-	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim/fleet"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // crowd lets workers of so many devices each join a run of six shards of five devices, and get ready.
 func crowd(t *testing.T, co *Coordinator, capacities ...int) {
 	t.Helper()
 	for i, n := range capacities {
-		h, _ := json.Marshal(hello{Protocol: Protocol, Version: "v", Member: Member{Worker: fmt.Sprint("w", i), Host: "here", Pid: i, Capacity: n}})
-		if a := co.join(h); a.Refused != "" || len(a.Mine) != 2 {
-			t.Fatalf("worker %d: %+v", i, a)
-		}
-		beats(t, co, i)
+		join(t, co, i, n)
 	}
+}
+
+// join lets a worker join a run of six shards, and get ready.
+func join(t *testing.T, co *Coordinator, i, capacity int) {
+	t.Helper()
+	h, _ := json.Marshal(hello{Protocol: Protocol, Version: "v", Member: Member{Worker: fmt.Sprint("w", i), Host: "here", Pid: i, Capacity: capacity}})
+	if a := co.join(h); a.Refused != "" || len(a.Mine) != 2 {
+		t.Fatalf("worker %d: %+v", i, a)
+	}
+	beats(t, co, i)
 }
 
 // beats lets a worker beat, and returns what it hears.
@@ -48,17 +54,19 @@ func TestHandOver(t *testing.T) {
 		{"as many as there is room for", []int{10, 15, 10}, nil, []int{0}, "w1 w0 w1 w1 w2 w2", "[1 0 0 0 0 0]", 1},
 		{"nobody has room", []int{10, 10, 14}, nil, []int{0}, "w0 w0 w1 w1 w2 w2", "[0 0 0 0 0 0]", 2},
 		{"nobody is left", []int{10, 30, 30}, nil, []int{0, 1, 2}, "w2 w2 w2 w2 w2 w2", "[2 1 1 1 0 0]", 6},
+		{"not to whom is not ready", []int{10, 30, 25}, func(co *Coordinator) { co.members[1].ready = false }, []int{0}, "w2 w2 w1 w1 w2 w2", "[1 1 0 0 0 0]", 0},
+		{"not to whom has left", []int{10, 30, 25}, func(co *Coordinator) { co.members[1].gone = true }, []int{0}, "w2 w2 w1 w1 w2 w2", "[1 1 0 0 0 0]", 0},
 		{"the run had not begun", []int{10, 30, 30}, func(co *Coordinator) { co.t0 = 0 }, []int{0}, "w0 w0 w1 w1 w2 w2", "[0 0 0 0 0 0]", 2},
 		{"the run was ending", []int{10, 30, 30}, func(co *Coordinator) { co.order.End = 9 }, []int{0}, "w0 w0 w1 w1 w2 w2", "[0 0 0 0 0 0]", 2},
 		{"nobody may take over", []int{10, 30, 30}, func(co *Coordinator) { co.c.TakeOver = nil }, []int{0}, "w0 w0 w1 w1 w2 w2", "[0 0 0 0 0 0]", 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var mu sync.Mutex
-			var taken []reports.Takeover
+			var taken []ledger.Takeover
 			orphans := 0
 			co := start(t, t.TempDir(), Config{
 				Expect: 3, Job: Job{Plan: plan, Shards: 6},
-				TakeOver: func(o reports.Takeover) { taken = append(taken, o) },
+				TakeOver: func(o ledger.Takeover) { taken = append(taken, o) },
 				Lost: func(l Loss) {
 					mu.Lock()
 					defer mu.Unlock()

@@ -13,26 +13,34 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/child"
 	"github.com/myriad-iot/myriad/sim/device"
 	"github.com/myriad-iot/myriad/sim/fleet"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
-// Worker carries the shards that it is given. Set the fields first and do not change them.
+// Worker runs the devices of the shards that it gets. Set the fields first and do not change them.
 type Worker struct {
 	Place   Place
 	Self    Member // Worker "" draws a name
 	Version string // of the program
 
-	Wait time.Duration // how long to try while nobody listens at Place; 0 tries once
+	Wait time.Duration // how long to try again while nobody listens at Place; 0: one try
+
+	// Kept says that a [Keeper] has this process.
+	Kept bool
 
 	// Dialer makes the dialers of a plan's fleets.
-	Dialer func(p *sim.Plan, e sim.Endpoints) func(f *sim.Fleet) (sim.Dialer, error)
+	Dialer func(p *sim.Plan, e sim.Endpoints) func(f *sim.Fleet, r sim.Role, w sim.Weather) (sim.Dialer, error)
 
-	// Joined, if set, is called when the worker has been given its shards.
+	// Opener makes what opens the lines that fetch, for bindings of other roles than data. Nil is none.
+	Opener func(p *sim.Plan, e sim.Endpoints) func(f *sim.Fleet, r sim.Role, w sim.Weather) (sim.Opener, error)
+
+	// Joined, if set, is called when the worker has got its shards.
 	Joined func(shards []int)
 
-	// Leaving, if set, is called once, on a goroutine of its own, when the devices are told to leave: nothing of
-	// what they do is measured any more.
+	// Leaving, if set, is called once, on its own goroutine, when the devices are told to leave: from then on
+	// nothing that they do is measured.
 	Leaving func()
 
 	conn  *nats.Conn
@@ -40,7 +48,7 @@ type Worker struct {
 	parts []*part       // guarded by mu, and so is what follows it
 	ahead time.Duration // of our wall clock to the coordinator's
 
-	lease time.Duration // how long the coordinator may go unheard
+	lease time.Duration // how long the coordinator may send no answer
 
 	leased  device.Lease   // of the devices
 	gate    *device.Gate   // of late calls, and of orders
@@ -61,8 +69,8 @@ type FencedError struct{ Reason string }
 // Error implements error.
 func (e *FencedError) Error() string { return "the worker fenced itself: " + e.Reason }
 
-// Run joins, carries the devices, ships what they did and returns. When ctx ends the devices are gone
-// at once and nothing more is shipped.
+// Run joins, runs the devices, ships what they did and returns. When ctx ends the devices stop at once and
+// nothing more is shipped. The error may be a [*FencedError].
 func (w *Worker) Run(ctx context.Context) error {
 	if w.Self.Worker == "" {
 		w.Self.Worker = rand.Text()
@@ -98,17 +106,25 @@ func (w *Worker) join(ctx context.Context) (*Job, error) {
 	if a.Refused != "" {
 		return nil, fmt.Errorf("the coordinator refused this worker: %s", a.Refused)
 	}
-	w.lease = a.Job.lease()
+	if err := a.Job.Plan.Reveal(a.Job.Secrets); err != nil {
+		return nil, fmt.Errorf("join: %w", err)
+	}
+	a.Job.Plan.NameRun(a.Job.RunID)
+	if w.lease = a.Job.lease(); w.Kept {
+		w.lease = Kept(w.lease)
+	}
+	w.mu.Lock() // Devices may be asked for meanwhile
 	for _, k := range a.Mine {
 		w.parts = append(w.parts, newPart(a.Job, claim{Shard: k}))
 	}
+	w.mu.Unlock()
 	if w.Joined != nil {
 		w.Joined(a.Mine)
 	}
 	return a.Job, nil
 }
 
-// carry makes the devices and lets them live. Its beats go on through all of it.
+// carry makes and runs the devices, and sends beats all the time.
 func (w *Worker) carry(ctx context.Context, job *Job) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -136,24 +152,27 @@ func (w *Worker) carry(ctx context.Context, job *Job) error {
 	over := make(chan struct{})
 	orders := &orders{job: job, begin: begin, wake: wake, over: over, run: func(p *part) { w.crews.Go(func() { p.crew.Run(ctx) }) }}
 	beating.Go(func() { w.beats(ctx, end, orders) })
-	err = w.live(ctx, job, begin)
+	err = w.runDevices(ctx, job, begin)
 	close(over)
 	beating.Wait()
 	if cause := context.Cause(ctx); cause != nil && err == nil {
 		err = cause
 	}
-	if errors.Is(err, context.Canceled) { // nobody has to wait for the lease to know
+	if errors.Is(err, context.Canceled) { // tell the coordinator, so that it need not wait for the lease to end
 		w.tell(context.WithoutCancel(ctx), errors.New("it was stopped"))
 	}
 	return err
 }
 
-func (w *Worker) live(ctx context.Context, job *Job, begin <-chan time.Time) error {
+func (w *Worker) runDevices(ctx context.Context, job *Job, begin <-chan time.Time) error {
 	for _, p := range w.parts {
 		if err := p.prepare(job, w); err != nil {
 			w.tell(ctx, err)
 			return err
 		}
+	}
+	for _, p := range w.parts {
+		p.crew.Assemble(ctx)
 	}
 	w.mu.Lock()
 	w.ready = true
@@ -161,15 +180,23 @@ func (w *Worker) live(ctx context.Context, job *Job, begin <-chan time.Time) err
 	var t0 time.Time
 	select {
 	case t0 = <-begin:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	case <-ctx.Done(): // then the devices only end
 	}
 	for _, p := range w.carried() {
 		w.crews.Go(func() { p.crew.Run(ctx) })
 	}
+	if ctx.Err() != nil {
+		w.crews.Wait()
+		return context.Cause(ctx)
+	}
 	done := make(chan struct{})
 	go func() { w.crews.Wait(); close(done) }()
-	w.seconds(t0, done)
+	var minding sync.WaitGroup
+	mind, enough := context.WithCancel(ctx)
+	minding.Go(func() { w.mindStalls(mind, t0) })
+	w.seconds(t0, spread(w.carried()[0].shard, job.Shards), done)
+	enough()
+	minding.Wait()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -183,21 +210,50 @@ func (w *Worker) live(ctx context.Context, job *Job, begin <-chan time.Time) err
 	w.mu.Lock()
 	w.gone = true
 	w.mu.Unlock()
-	return w.farewell(ctx)
+	return w.confirmEnd(ctx)
 }
 
-// seconds ships a snapshot of each shard when a second of the run ends, until done.
-func (w *Worker) seconds(t0 time.Time, done <-chan struct{}) {
+// mindStalls notes, until ctx ends, when this process did not run, in the recorder of one of its shards.
+func (w *Worker) mindStalls(ctx context.Context, t0 time.Time) {
+	child.Stalls(ctx, func(from, to time.Time) {
+		if parts := w.carried(); len(parts) > 0 {
+			parts[0].recorder.Stall(ledger.Stall{From: from.Sub(t0), To: to.Sub(t0), Of: ledger.PartWorker})
+		}
+	})
+}
+
+// spreadOver is the part of a second over which the workers of a run ship what happened in the second before.
+const spreadOver = 400 * time.Millisecond
+
+// spread is how long after a second this worker ships: the first at once, the others one after another. All at the same
+// moment, 50 processes on one machine would hold up what is due then, and the coordinator would get it all at once.
+func spread(first, shards int) time.Duration {
+	return spreadOver * time.Duration(first) / time.Duration(max(1, shards))
+}
+
+// seconds reads the gauges of each shard when a second of the run ends, and ships a snapshot of it soon after, until
+// done.
+func (w *Worker) seconds(t0 time.Time, after time.Duration, done <-chan struct{}) {
 	timer := time.NewTimer(time.Until(t0) + time.Second)
 	defer timer.Stop()
-	for {
+	await := func() bool {
 		select {
 		case <-done:
-			return
+			return false
 		case <-timer.C:
+			return true
+		}
+	}
+	for await() {
+		w.ship.gauge(w.carried(), time.Since(t0))
+		if after > 0 {
+			timer.Reset(after)
+			if !await() {
+				return
+			}
 		}
 		timer.Reset(time.Second - time.Since(t0)%time.Second)
-		w.ship.second(w.carried(), time.Since(t0))
+		w.ship.second(w.carried())
 	}
 }
 
@@ -213,13 +269,34 @@ type orders struct {
 	job        *Job
 	begin      chan<- time.Time
 	wake, over <-chan struct{}
-	run        func(*part) // lets a shard's devices live
+	run        func(*part) // starts the devices of a shard
 }
 
-// beats sends a beat every so often, and at once when woken, until over. It ends the devices when the
-// lease runs out.
+// Devices returns whether the devices of this worker are made, and what they are doing, of all fleets together: how many
+// there are, shall be connected and are. Any goroutine may call it, also before Run.
+func (w *Worker) Devices() (made bool, sum fleet.FleetState) {
+	w.mu.Lock()
+	made, parts := w.ready, w.parts
+	w.mu.Unlock()
+	if !made {
+		return false, sum
+	}
+	for _, p := range parts {
+		n := p.crew.Count()
+		sum.Devices += n.Devices
+		sum.Wanted += n.Wanted
+		sum.Connected += n.Connected
+	}
+	return true, sum
+}
+
+// soonAfter is how long after an order a worker tells what its devices made of it.
+const soonAfter = 10 * time.Millisecond
+
+// beats sends a beat at an interval, at once when woken, and soon after an order, until over. It stops the devices when the lease has
+// ended.
 func (w *Worker) beats(ctx context.Context, end context.CancelCauseFunc, o *orders) {
-	heard := time.Now()
+	heard, told := time.Now(), 0
 	ticker := time.NewTicker(beatEvery(o.job))
 	defer ticker.Stop()
 	for {
@@ -229,12 +306,13 @@ func (w *Worker) beats(ctx context.Context, end context.CancelCauseFunc, o *orde
 			return
 		}
 		asked := time.Now()
-		// An answer that comes after the lease must not be waited for: the devices may be another's then.
+		var soon <-chan time.Time
+		// Do not wait for an answer beyond the lease: another worker may carry the devices then.
 		leased, cancel := context.WithDeadline(ctx, heard.Add(w.lease+time.Millisecond))
 		p, err := w.beat(leased, "")
 		cancel()
 		switch {
-		case err != nil: // the lease will tell
+		case err != nil: // try again until the lease has ended
 		case p.Fenced != "":
 			end(&FencedError{p.Fenced})
 			return
@@ -249,6 +327,9 @@ func (w *Worker) beats(ctx context.Context, end context.CancelCauseFunc, o *orde
 				end(err)
 				return
 			}
+			if p.Order.Number != told { // what the devices made of it is waited for
+				told, soon = p.Order.Number, time.After(soonAfter)
+			}
 		}
 		select {
 		case <-o.over:
@@ -256,6 +337,7 @@ func (w *Worker) beats(ctx context.Context, end context.CancelCauseFunc, o *orde
 		case <-ctx.Done():
 			return
 		case <-o.wake:
+		case <-soon:
 		case <-ticker.C:
 		}
 	}
@@ -296,6 +378,9 @@ func (w *Worker) obey(p *pulse, o *orders) error {
 		}
 	}
 	for _, part := range w.carried() {
+		if len(p.Away) > 0 {
+			part.accounts.Away(p.Away)
+		}
 		part.crew.Order(p.Order)
 	}
 	return nil
@@ -314,15 +399,15 @@ func (w *Worker) beat(ctx context.Context, failed string) (pulse, error) {
 		b.State.Add(&s)
 	}
 	var p pulse
-	err := w.ask(ctx, subjectBeat, &b, &p, patience)
+	err := w.ask(ctx, subjectBeat, &b, &p, min(max(patience, w.lease/3), mostPatience))
 	return p, err
 }
 
-// tell says, as well as it can, why this worker cannot go on.
+// tell tries to tell the coordinator why this worker cannot go on.
 func (w *Worker) tell(ctx context.Context, err error) { _, _ = w.beat(ctx, err.Error()) }
 
-// farewell makes sure that the coordinator knows that all has been shipped.
-func (w *Worker) farewell(ctx context.Context) error {
+// confirmEnd makes sure that the coordinator knows that everything has been shipped.
+func (w *Worker) confirmEnd(ctx context.Context) error {
 	for deadline := time.Now().Add(w.lease); ; {
 		p, err := w.beat(ctx, "")
 		switch {
@@ -351,8 +436,8 @@ func (w *Worker) ask(ctx context.Context, subject string, question, answer any, 
 	return json.Unmarshal(m.Data, answer)
 }
 
-// request asks until ctx ends while nobody is at home: the bus listens a little before the coordinator
-// does, and a little longer.
+// request asks again, until ctx ends, while nobody answers on the bus: the bus starts a little before the
+// coordinator does, and ends a little later.
 func request(ctx context.Context, conn *nats.Conn, subject string, question []byte) (*nats.Msg, error) {
 	for {
 		m, err := conn.RequestWithContext(ctx, subject, question)

@@ -37,7 +37,7 @@ func (c *dialogue) startUpload(e *exchange, s *scratch, m *sim.Message, k cuttin
 	u := &upload{target: m.Topic, code: c.method(m), body: c.d.getPacket(), cutting: k, silent: m.QoS == 0}
 	*u.body = append((*u.body)[:0], m.Payload...)
 	c.tag(u)
-	e.seq, s.ask = m.Seq, u.ask()
+	e.seq, e.stream, s.ask = m.Seq, m.Stream, u.ask()
 	if o := c.carrier.begin(e, s); o != sim.OK {
 		c.d.putPacket(u.body)
 		return o
@@ -81,7 +81,7 @@ func (c *dialogue) blockAnswered(e *exchange, u *upload, s *scratch, now time.Ti
 		c.tag(u)
 	}
 	c.d.putPacket(e.packet)
-	*e = exchange{seq: e.seq}
+	*e = exchange{seq: e.seq, stream: e.stream}
 	c.sendBlock(e, u, now)
 }
 

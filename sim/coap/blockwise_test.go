@@ -75,20 +75,26 @@ func TestReportInBlocks(t *testing.T) {
 	}
 }
 
+// A transfer fails with the answer that fails it, and goes no further.
 func TestTransfersThatFail(t *testing.T) {
 	for name, tt := range map[string]struct {
 		reply func(a arrival, b block) []byte
 		want  sim.Outcome
+		sent  int // datagrams
 	}{
-		"4.08":             {func(a arrival, b block) []byte { return piggyback(a, codes.RequestEntityIncomplete) }, sim.CoAPIncomplete},
-		"4.13":             {func(a arrival, b block) []byte { return piggyback(a, codes.RequestEntityTooLarge) }, sim.CoAPTooLarge},
-		"4.13, no end":     {func(a arrival, b block) []byte { b.szx = 0; return blockReply(a, codes.RequestEntityTooLarge, b) }, sim.CoAPTooLarge},
-		"no Block1":        {func(a arrival, b block) []byte { return piggyback(a, codes.Changed) }, sim.CoAPIncomplete},
-		"2.31 at the end":  {func(a arrival, b block) []byte { return blockReply(a, codes.Continue, b) }, sim.CoAPIncomplete},
-		"another block":    {func(a arrival, b block) []byte { b.num = 1<<20 - 1; return blockReply(a, codes.Continue, b) }, sim.CoAPIncomplete},
-		"a reset":          {func(a arrival, b block) []byte { return rst(a.id) }, sim.CoAPReset},
-		"nothing":          {func(a arrival, b block) []byte { return nil }, sim.CoAPTimeout},
-		"a block of SZX 7": {func(a arrival, b block) []byte { b.szx = 7; return blockReply(a, codes.Continue, b) }, sim.CoAPIncomplete},
+		"4.08": {func(a arrival, b block) []byte { return piggyback(a, codes.RequestEntityIncomplete) }, sim.CoAPIncomplete, 1},
+		"4.13": {func(a arrival, b block) []byte { return piggyback(a, codes.RequestEntityTooLarge) }, sim.CoAPTooLarge, 1},
+		"4.13, no end": {func(a arrival, b block) []byte { b.szx = 0; return blockReply(a, codes.RequestEntityTooLarge, b) },
+			sim.CoAPTooLarge, 2},
+		"no Block1": {func(a arrival, b block) []byte { return piggyback(a, codes.Changed) }, sim.CoAPIncomplete, 1},
+		"2.31 at the end": {func(a arrival, b block) []byte { return blockReply(a, codes.Continue, b) },
+			sim.CoAPIncomplete, 2},
+		"another block": {func(a arrival, b block) []byte { b.num++; return blockReply(a, codes.Continue, b) },
+			sim.CoAPIncomplete, 1},
+		"a reset": {func(a arrival, b block) []byte { return rst(a.id) }, sim.CoAPReset, 1},
+		"nothing": {func(a arrival, b block) []byte { return nil }, sim.CoAPTimeout, 5},
+		"a block of SZX 7": {func(a arrival, b block) []byte { b.szx = bertSZX; return blockReply(a, codes.Continue, b) },
+			sim.CoAPIncomplete, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			session(t, sim.CoAP{BlockSize: 64}, 1, func(t *testing.T, c *Conversation, far *peer) {
@@ -101,6 +107,9 @@ func TestTransfersThatFail(t *testing.T) {
 				ev := c.Wait(time.Now().Add(time.Hour))
 				if ev.Kind != sim.EventFailed || ev.Outcome != tt.want || ev.Seq != 4 || c.Room() != 1 {
 					t.Errorf("event = %+v, want %v; room %d", ev, tt.want, c.Room())
+				}
+				if n := len(far.arrivals()); n != tt.sent || int(ev.Attempts) != n {
+					t.Errorf("%d datagrams and %d attempts, want %d", n, ev.Attempts, tt.sent)
 				}
 			})
 		})

@@ -26,25 +26,28 @@ type Conversation struct {
 func (d *Dialer) converse(conn net.Conn, caller *sim.Caller, now time.Time) *Conversation {
 	c := &Conversation{conn: conn}
 	c.dialogue.open(d, c, caller, now)
-	c.dialogue.watch(caller, now)
 	c.in.open(d, conn)
 	return c
 }
 
 // cut: a datagram has room for a block.
 func (c *Conversation) cut(s *scratch) cutting {
-	if step := 16 << c.d.szx; len(s.ask.payload) > step {
-		return cutting{c.d.szx, step}
+	szx := c.d.szx
+	if c.rare != nil {
+		szx -= min(szx, c.rare.smaller)
+	}
+	if step := 16 << szx; len(s.ask.payload) > step {
+		return cutting{szx, step}
 	}
 	return cutting{}
 }
 
 // mention sends a non-confirmable request.
 func (c *Conversation) mention(s *scratch, tok token) sim.Outcome {
-	packet, err := c.d.request(s, message.NonConfirmable, c.ids.take(s.at.Sub(c.opened)), tok)
-	if err != nil {
+	if c.compose(s) != nil {
 		return sim.LocalOther
 	}
+	packet := c.d.encode(s, message.NonConfirmable, c.ids.take(s.at.Sub(c.opened)), tok)
 	_, o := c.send(*packet)
 	c.d.putPacket(packet)
 	return o
@@ -166,7 +169,7 @@ func (c *Conversation) Interrupt() {
 	_ = c.conn.SetReadDeadline(time.Unix(1, 0)) // fails only after Close, when nobody waits
 }
 
-// Close closes the socket. CoAP has no goodbye but that an orderly close cancels what is observed, by
+// Close closes the socket. CoAP has no message that ends a session: an orderly close only cancels what is observed, by
 // a message that is not waited for (RFC 7641 section 3.6); DTLS has close_notify.
 func (c *Conversation) Close(abrupt bool) {
 	if !abrupt && c.over == sim.OK {

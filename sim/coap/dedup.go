@@ -5,7 +5,7 @@ import "time"
 // handled remembers the confirmable responses that were acknowledged lately, so that a copy of one
 // is acknowledged again instead of being refused (RFC 7252 section 4.5). Our other replies follow
 // from the message alone and need no memory: a copy gets the same. Eight suffice, because a device
-// has few requests open; and a peer cannot make them more.
+// has few requests open; and a peer cannot make it open more.
 type handled struct {
 	ids   [8]uint16
 	until [8]time.Duration

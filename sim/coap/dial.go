@@ -3,6 +3,7 @@ package coap
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -28,12 +29,14 @@ type Dialer struct {
 	DialConn func(ctx context.Context, endpoint string, o sim.Ordinal) (net.Conn, error)
 
 	// DialUDP opens a device's socket where DialConn is nil; nil is [net.Dialer], from the caller's source.
-	// If the conn has a method Raw() syscall.RawConn, or is a *net.UDPConn, it is read in place.
+	// If [link.RawOf] knows the conn it is read in place.
 	DialUDP func(ctx context.Context, c *sim.Caller) (net.Conn, error)
 
 	// Secure is set for DTLS, whose handshake counts towards the connect timeout; nil is plain UDP.
 	Secure *DTLS
 
+	names     names // of endpoints
+	families  families
 	once      sync.Once
 	err       error // the binding cannot be followed
 	timing    timing
@@ -49,12 +52,38 @@ type Dialer struct {
 // empty confirmable message, which is repeated like any other until the connect timeout. What is to
 // be observed is asked for from then on; a binding that cannot be followed is LocalOther.
 func (d *Dialer) Dial(ctx context.Context, caller *sim.Caller) (sim.Conversation, sim.Facts, sim.Outcome) {
+	c, facts, o := d.dial(ctx, caller, true)
+	if o != sim.OK {
+		return nil, sim.Facts{}, o
+	}
+	return c, facts, sim.OK
+}
+
+// dial opens a conversation, which observes what the binding says if it watches.
+func (d *Dialer) dial(ctx context.Context, caller *sim.Caller, watches bool) (*Conversation, sim.Facts, sim.Outcome) {
 	if d.prepare() != nil {
 		return nil, sim.Facts{}, sim.LocalOther
 	}
+	if d.DialConn == nil || d.families.lookup != nil {
+		if list, proven := d.families.addresses(ctx, caller.Endpoint); len(list) > 1 {
+			wait := nextAddress
+			if proven {
+				wait = nextIfProven
+			}
+			return d.race(ctx, caller, list, wait, watches)
+		}
+	}
+	return d.dialAt(ctx, caller, caller.Endpoint, watches)
+}
+
+// dialAt opens a conversation at one address of the caller's endpoint.
+func (d *Dialer) dialAt(ctx context.Context, caller *sim.Caller, address string, watches bool) (*Conversation, sim.Facts, sim.Outcome) {
 	deadline := time.Now().Add(cmp.Or(d.Binding.ConnectTimeout.D(), 10*time.Second))
-	conn, err := d.connect(ctx, deadline, caller)
-	if err != nil {
+	conn, err := d.connect(ctx, deadline, caller, address)
+	switch {
+	case err != nil && errors.Is(ctx.Err(), context.Canceled):
+		return nil, sim.Facts{}, sim.AppUnknown
+	case err != nil:
 		return nil, sim.Facts{}, broken(err)
 	}
 	now := time.Now()
@@ -69,6 +98,9 @@ func (d *Dialer) Dial(ctx context.Context, caller *sim.Caller) (sim.Conversation
 		conn, facts.Secured, facts.Resumed = s, now, resumed
 	}
 	c := d.converse(conn, caller, now)
+	if watches {
+		c.watch(caller, now)
+	}
 	facts.Interrupter = c
 	o := c.establish(ctx, now, deadline, &facts)
 	if o != sim.OK {
@@ -96,7 +128,12 @@ func (d *Dialer) prepare() error {
 	return d.err
 }
 
-func (d *Dialer) connect(ctx context.Context, deadline time.Time, caller *sim.Caller) (net.Conn, error) {
+func (d *Dialer) connect(ctx context.Context, deadline time.Time, caller *sim.Caller, address string) (net.Conn, error) {
+	if address != caller.Endpoint {
+		there := *caller
+		there.Endpoint = address
+		caller = &there
+	}
 	if d.DialConn != nil {
 		return d.DialConn(sim.Deadline{Context: ctx, At: deadline}, caller.Endpoint, caller.Ordinal)
 	}
@@ -119,7 +156,7 @@ func (c *Conversation) establish(ctx context.Context, now, deadline time.Time, f
 			<-interrupted
 		}
 	}()
-	// Until here only: writing to a UDP socket does not block, but to another transport it may.
+	// Only for the handshake: writing to a UDP socket does not block, but writing to another transport may.
 	_ = c.conn.SetWriteDeadline(deadline)
 	defer func() { _ = c.conn.SetWriteDeadline(time.Time{}) }()
 	if o := c.ping(now); o != sim.OK {

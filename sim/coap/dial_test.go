@@ -9,13 +9,13 @@ import (
 	"os"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/plgd-dev/go-coap/v3/message"
 	"github.com/plgd-dev/go-coap/v3/message/codes"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
 )
 
 // dialing runs one Dial against script in virtual time.
@@ -47,7 +47,7 @@ func TestPongs(t *testing.T) {
 	for name, pong := range map[string]func(uint16) []byte{"reset": rst, "empty ACK": ack} {
 		for answered := 1; answered <= 3; answered++ { // the fourth comes after the connect timeout
 			t.Run(fmt.Sprintf("%s to ping %d", name, answered), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					n := 0
 					script := func(far *peer, a arrival) {
 						if a.kind != message.Confirmable {
@@ -91,7 +91,7 @@ func TestSilentPeerAtDial(t *testing.T) {
 	for _, tt := range tests {
 		for _, icmp := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/icmp %v", tt.name, icmp), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					script := func(far *peer, _ arrival) {
 						if icmp {
 							far.send(icmpError)
@@ -117,7 +117,7 @@ func TestSilentPeerAtDial(t *testing.T) {
 }
 
 func TestDialEndsWithItsContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(3*time.Second, cancel)
 		dialing(t, sim.Binding{}, ctx, plain, func(*peer, arrival) {},
@@ -126,11 +126,14 @@ func TestDialEndsWithItsContext(t *testing.T) {
 					t.Errorf("dial: %v, %v after %v", conv, o, took)
 				}
 			})
+		if _, _, o := new(Dialer).Dial(ctx, &sim.Caller{Endpoint: "127.0.0.1:5683"}); o != sim.AppUnknown {
+			t.Errorf("dial of one who has left already: %v", o)
+		}
 	})
 }
 
 func TestDialGivesUpOnATransportThatTakesNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		near, end := net.Pipe() // nobody reads
 		d := &Dialer{DialConn: func(context.Context, string, sim.Ordinal) (net.Conn, error) { return near, nil }}
 		start := time.Now()
@@ -172,7 +175,7 @@ func TestDialErrors(t *testing.T) {
 }
 
 func TestDialConnLearnsWhoCalls(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		near, end := net.Pipe()
 		newPeer(end)
 		d := &Dialer{DialConn: func(ctx context.Context, endpoint string, o sim.Ordinal) (net.Conn, error) {

@@ -23,6 +23,7 @@ type dialogue struct {
 	stream  bool  // TCP carries it (RFC 8323): in order, with BERT, and Pings tell that the peer is alive
 	leaving bool  // the peer wants no more requests (RFC 8323 section 5.5)
 	over    sim.Outcome
+	host    uint16    // of the dialer's names; 0: the endpoint is an address
 	event   sim.Event // what the last Wait returned
 }
 
@@ -47,7 +48,7 @@ type cutting struct {
 
 func (c *dialogue) open(d *Dialer, by carrier, caller *sim.Caller, now time.Time) {
 	c.d, c.carrier, c.opened, c.ids = d, by, now, newIDs(caller.Key, caller.Attempt)
-	c.slots = c.only[:]
+	c.slots, c.host = c.only[:], d.names.number(caller.Endpoint)
 	if n := d.timing.nstart; n > 1 {
 		c.slots = make([]exchange, n)
 	}
@@ -62,14 +63,14 @@ func (c *dialogue) watch(caller *sim.Caller, now time.Time) {
 	for i := range list {
 		list[i].token, _ = c.ids.draw(c.d.tokenSize)
 	}
-	r := c.seldom()
-	r.watched, r.reply = list, expand(c.d.Binding.Commands.Reply, caller)
+	c.seldom().watched = list
 }
 
 // Room is NSTART less the requests that are unanswered or that the conversation itself is about to send;
 // or 0 while the message ids of the last EXCHANGE_LIFETIME are all spent, or until the Max-Age of a 4.29
 // or 5.03 has passed. Where no event will end that, Wait returns EventNone. It is 0 for good once the
-// peer has sent Release.
+// peer has sent Release. The conversation's own requests come first, but for once after one of them has
+// kept the caller waiting: a peer that makes it fetch without end does not make the device mute.
 func (c *dialogue) Room() int {
 	if c.leaving {
 		return 0
@@ -84,8 +85,10 @@ func (c *dialogue) Room() int {
 			n++
 		}
 	}
-	if c.rare != nil && len(c.rare.watched) > 0 {
-		n = max(n-c.rare.wanting(time.Now()), 0)
+	if c.rare != nil && len(c.rare.watched) > 0 && !c.rare.turn {
+		if now := time.Now(); !now.Before(c.ownUntil()) {
+			n = max(n-c.rare.wanting(now), 0)
+		}
 	}
 	if n == 0 && c.rare != nil {
 		c.rare.wanted = true
@@ -130,7 +133,7 @@ func (c *dialogue) Publish(m *sim.Message) sim.Outcome {
 		c.d.putScratch(s)
 		return sim.LocalOther
 	case m.QoS > 0 && k.step == 0:
-		e.seq = m.Seq
+		e.seq, e.stream = m.Seq, m.Stream
 		c.over = c.carrier.begin(e, s)
 	default:
 		c.over = c.dispatch(e, s, m, k)
@@ -154,7 +157,7 @@ func (c *dialogue) admit(s *scratch, m *sim.Message) (*exchange, cutting, bool) 
 func (c *dialogue) dispatch(e *exchange, s *scratch, m *sim.Message, k cutting) sim.Outcome {
 	switch {
 	case k.step < 0:
-		e.state, e.seq, e.next = unfit, m.Seq, s.at
+		e.state, e.seq, e.stream, e.next = unfit, m.Seq, m.Stream, s.at
 		return sim.OK
 	case k.step > 0:
 		return c.startUpload(e, s, m, k)
@@ -163,9 +166,9 @@ func (c *dialogue) dispatch(e *exchange, s *scratch, m *sim.Message, k cutting) 
 	return c.carrier.mention(s, tok)
 }
 
-// method is the binding's for reports; what answers a command is a POST.
+// method is the binding's for reports; what answers a task is a POST.
 func (c *dialogue) method(m *sim.Message) codes.Code {
-	if c.rare != nil && c.rare.reply == m.Topic && m.Topic != "" {
+	if m.Answer {
 		return codes.POST
 	}
 	return c.d.code
@@ -227,10 +230,11 @@ func (c *dialogue) wake(deadline time.Time) time.Time {
 		earlier(shut)
 	}
 	if c.rare != nil && !c.leaving && c.freeSlot() != nil {
-		if at := c.rare.next(); !at.IsZero() && at.After(shut) {
+		own := c.ownUntil()
+		if at := c.rare.next(); !at.IsZero() && at.After(own) {
 			earlier(at)
 		} else if !at.IsZero() {
-			earlier(shut)
+			earlier(own)
 		}
 	}
 	return deadline

@@ -19,6 +19,7 @@ import (
 	"github.com/pion/logging"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/link"
 )
 
 // DTLS is how the devices of a binding and their peer prove who they are (DTLS 1.2, RFC 6347). It must
@@ -27,7 +28,7 @@ import (
 type DTLS struct {
 	// PSK is a device's identity and pre-shared key; used for [sim.CredentialPSK].
 	PSK func(c *sim.Caller) (identity, key []byte)
-	// Certificate mints a device's; used for [sim.CredentialCertificate].
+	// Certificate makes the certificate of a device; used for [sim.CredentialCertificate].
 	Certificate func(c *sim.Caller) (*tls.Certificate, error)
 	// Roots are what the peer's certificate is checked against; nil: those of the system.
 	Roots *x509.CertPool
@@ -40,7 +41,7 @@ type deviceKey struct {
 	ordinal sim.Ordinal
 }
 
-// shelf is the place of one device's session. It implements pion's SessionStore, whose keys tell
+// shelf stores the session of one device. It implements pion's SessionStore, whose keys tell
 // servers apart by address, not devices.
 type shelf struct {
 	all *sync.Map
@@ -94,7 +95,7 @@ func (d *Dialer) secure(ctx context.Context, conn net.Conn, caller *sim.Caller) 
 		return nil, false, sim.LocalOther
 	}
 	err = p.HandshakeContext(ctx)
-	t.leave() // before Close, which would say goodbye
+	t.leave() // before Close, which would send close_notify
 	_ = p.Close()
 	if err != nil {
 		return nil, false, t.outcome(ctx, err)
@@ -113,7 +114,7 @@ func (d *Dialer) secure(ctx context.Context, conn net.Conn, caller *sim.Caller) 
 	}
 	s = &secured{Conn: conn, records: r, d: d}
 	if resumed = len(offered) > 0 && bytes.Equal(offered, e.SessionID); resumed {
-		s.flight = t.flight // ours was the last: who knows whether it came
+		s.flight = t.flight // ours was the last flight, and may not have arrived
 	}
 	return s, resumed, sim.OK
 }
@@ -183,7 +184,7 @@ func (t *transport) outcome(ctx context.Context, err error) sim.Outcome {
 		}
 		return sim.TLSTimeout
 	case errors.As(err, &authority), errors.As(err, &host), errors.As(err, &invalid):
-		return sim.TLSBadPeer
+		return link.BadPeer(err)
 	case credentialRefused(err.Error()):
 		return sim.TLSRefused
 	case errors.As(err, &op):

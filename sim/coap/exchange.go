@@ -26,6 +26,7 @@ const (
 	toPing                    // an empty message: no token, a reset answers it
 	toRegister                // an observation
 	toFetch                   // a block of a notification
+	toAsk                     // a device's own request, or a block of it: see errand
 )
 
 // exchange is a request that is answered, over UDP a confirmable message, and what is expected for it. The zero value is a free slot.
@@ -34,6 +35,7 @@ type exchange struct {
 	purpose     purpose
 	heard       bool // some datagram came from the peer meanwhile
 	unreachable bool // an ICMP error came meanwhile
+	stream      sim.Stream
 	id          uint16
 	sends       uint16
 	seq         uint32
@@ -48,7 +50,7 @@ type exchange struct {
 func (c *Conversation) begin(e *exchange, s *scratch) sim.Outcome {
 	draw := c.name(e)
 	e.id = c.ids.take(s.at.Sub(c.opened))
-	if c.d.compose(s) != nil {
+	if c.compose(s) != nil {
 		*e = exchange{}
 		return sim.LocalOther
 	}
@@ -104,7 +106,7 @@ func (c *dialogue) end(e *exchange, o sim.Outcome, now time.Time) {
 		c.uploaded(e, u, o, now)
 		return
 	}
-	c.event = sim.Event{Kind: sim.EventAcked, Seq: e.seq, Outcome: o, Attempts: e.sends, At: now}
+	c.event = sim.Event{Kind: sim.EventAcked, Stream: e.stream, Seq: e.seq, Outcome: o, Attempts: e.sends, At: now}
 	if o != sim.OK {
 		c.event.Kind = sim.EventFailed
 	}
@@ -114,6 +116,10 @@ func (c *dialogue) end(e *exchange, o sim.Outcome, now time.Time) {
 
 // answer is what the response in s means to exchange e.
 func (c *dialogue) answer(e *exchange, s *scratch, now time.Time) {
+	if e.purpose == toAsk {
+		c.asked(e, s, now)
+		return
+	}
 	o := answered(s.m.Code)
 	if o == sim.CoAPTooMany || o == sim.CoAPUnavailable {
 		c.hold(s, now)
@@ -134,11 +140,17 @@ func (c *dialogue) answer(e *exchange, s *scratch, now time.Time) {
 		c.blockAnswered(e, u, s, now)
 		return
 	}
+	if o == sim.CoAPTooLarge && c.divide(e, s, now) {
+		return
+	}
 	c.end(e, o, now)
 }
 
 // silence is the outcome of a message that nobody answered.
 func (e *exchange) silence() sim.Outcome {
+	if e.state == acked {
+		return sim.CoAPNoResponse
+	}
 	if e.unreachable && !e.heard {
 		return sim.CoAPUnreachable
 	}
@@ -153,7 +165,12 @@ func (c *Conversation) serve(now time.Time) {
 			continue
 		}
 		if e.state == due {
-			if c.sendBlock(e, c.upload(e), now); c.event.Kind != sim.EventNone {
+			if e.purpose == toAsk {
+				c.askNext(e, now)
+			} else {
+				c.sendBlock(e, c.upload(e), now)
+			}
+			if c.event.Kind != sim.EventNone {
 				return
 			}
 			continue

@@ -68,6 +68,36 @@ func TestRetransmissionInstantsAreRFC7252(t *testing.T) {
 	}
 }
 
+// A device that comes to its repetitions late sends the late one at once and all that follow at their
+// instants: the schedule does not move with our own lag.
+func TestRepetitionsDoNotDriftWithOurLag(t *testing.T) {
+	const key = 9
+	t0 := firstTimeout(key, 1, 2*time.Second, 1.5)
+	for late := range 4 { // which repetition
+		session(t, sim.CoAP{}, key, func(t *testing.T, c *Conversation, far *peer) {
+			start := time.Now()
+			publish(t, c, report(0))
+			at := t0 * (1<<(late+1) - 1)
+			c.Wait(start.Add(at - time.Millisecond))
+			time.Sleep(800 * time.Millisecond) // the device does something else
+			lag := time.Since(start) - at
+			ev := expect(t, c, sim.EventFailed, 0, sim.CoAPTimeout, 5)
+			for n, a := range far.arrivals() {
+				want := t0 * (1<<n - 1)
+				if n == late+1 {
+					want += lag
+				}
+				if got := a.at.Sub(start); got != want {
+					t.Errorf("late with repetition %d: transmission %d at %v, want %v", late, n, got, want)
+				}
+			}
+			if want := 31 * t0; ev.At.Sub(start) != want {
+				t.Errorf("late with repetition %d: gave up at %v, want %v", late, ev.At.Sub(start), want)
+			}
+		})
+	}
+}
+
 func TestTimeoutsSpreadOverTheWholeRange(t *testing.T) {
 	tm := newTiming(&sim.CoAP{})
 	low, high := time.Hour, time.Duration(0)
@@ -203,7 +233,7 @@ func TestEmptyAckStopsRepeatsAndTheWaitIsBounded(t *testing.T) {
 		if c.only[0].packet != nil {
 			t.Error("a packet is kept, and shared with whoever borrows it next")
 		}
-		ev := expect(t, c, sim.EventFailed, 0, sim.CoAPTimeout, 1)
+		ev := expect(t, c, sim.EventFailed, 0, sim.CoAPNoResponse, 1)
 		if ev.At.Sub(start) != 93*time.Second {
 			t.Errorf("gave up after %v, want MAX_TRANSMIT_WAIT, 93s", ev.At.Sub(start))
 		}
@@ -324,4 +354,23 @@ func TestNonConfirmableIsDoneOnceWritten(t *testing.T) {
 			t.Errorf("%d datagrams, want 1: a NON is not repeated, its response not answered", n)
 		}
 	})
+}
+
+// Who acknowledged a request is not called silent, and who did not is not said to have.
+func TestD3_11_AcknowledgedWithoutAResponse(t *testing.T) {
+	for want, answer := range map[sim.Outcome]func(far *peer, a arrival){
+		sim.CoAPNoResponse: func(far *peer, a arrival) { far.send(ack(a.id)) },
+		sim.CoAPTimeout:    func(*peer, arrival) {},
+	} {
+		session(t, sim.CoAP{}, 3, func(t *testing.T, c *Conversation, far *peer) {
+			far.play(func(a arrival) { answer(far, a) })
+			publish(t, c, report(0))
+			if ev := c.Wait(time.Now().Add(time.Hour)); ev.Kind != sim.EventFailed || ev.Outcome != want {
+				t.Errorf("%+v, want %s", ev, want.Class())
+			}
+		})
+	}
+	if got := sim.CoAPNoResponse.Class(); got != "coap no response" {
+		t.Error(got)
+	}
 }

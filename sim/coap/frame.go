@@ -44,7 +44,7 @@ type front struct {
 	size              int // of the whole message
 }
 
-// frontOf reads the front of the message that begins with b; ok is false if b does not tell yet.
+// frontOf reads the front of the message that begins with b; ok is false if b is too short for that.
 func frontOf(b []byte) (f front, ok bool) {
 	if len(b) == 0 {
 		return f, false
@@ -99,11 +99,11 @@ func (c *Stream) cut(s *scratch) cutting {
 	a, p := &s.ask, &c.d.Binding.CoAP
 	n := len(a.payload)
 	whole := p.BlockSize <= 0 || n <= 16<<c.d.szx
-	if whole && n+4*len(a.target)+c.d.tokenSize+32 <= int(c.limit) { // the usual case
+	if whole && n+4*len(a.target)+len(c.d.names.of(c.host))+c.d.tokenSize+32 <= int(c.limit) { // the usual case
 		return cutting{}
 	}
-	if c.d.compose(s) != nil {
-		return cutting{} // begin will say so
+	if c.compose(s) != nil {
+		return cutting{} // begin returns the error
 	}
 	size := contentSize(&s.m)
 	room := int(c.limit) - frontSize(size, c.d.tokenSize) - (size - n)
@@ -183,7 +183,7 @@ func (c *Stream) handleAll() {
 			c.handle(b[:f.size], f, time.Now())
 			c.spent = f.size
 			if c.event.Kind == sim.EventInbound {
-				return // what it tells of lies in the frame
+				return // the event points into the frame
 			}
 			c.consume()
 			if c.event.Kind != sim.EventNone {

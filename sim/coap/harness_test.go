@@ -14,6 +14,7 @@ import (
 	"github.com/plgd-dev/go-coap/v3/udp/coder"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
 )
 
 // arrival is a datagram that the peer received.
@@ -31,6 +32,7 @@ type arrival struct {
 type peer struct {
 	conn   net.Conn
 	out    chan []byte
+	ended  chan struct{} // closed when the conn is
 	script func(a arrival)
 
 	mu  sync.Mutex
@@ -38,10 +40,26 @@ type peer struct {
 }
 
 func newPeer(conn net.Conn) *peer {
-	p := &peer{conn: conn, out: make(chan []byte, 4096)}
+	p := silentPeer(conn)
+	p.start()
+	return p
+}
+
+// silentPeer is one that does not read yet, so that it can be given a script before.
+func silentPeer(conn net.Conn) *peer {
+	return &peer{conn: conn, out: make(chan []byte, 4096), ended: make(chan struct{})}
+}
+
+func (p *peer) start() {
+	conn := p.conn
 	go func() {
-		for b := range p.out {
-			if _, err := conn.Write(b); err != nil {
+		for {
+			select {
+			case b := <-p.out:
+				if _, err := conn.Write(b); err != nil {
+					return
+				}
+			case <-p.ended:
 				return
 			}
 		}
@@ -51,13 +69,12 @@ func newPeer(conn net.Conn) *peer {
 		for {
 			n, err := conn.Read(buf)
 			if err != nil {
-				close(p.out)
+				close(p.ended)
 				return
 			}
 			p.take(append([]byte(nil), buf[:n]...))
 		}
 	}()
-	return p
 }
 
 func (p *peer) take(raw []byte) {
@@ -78,7 +95,12 @@ func (p *peer) take(raw []byte) {
 	}
 }
 
-func (p *peer) send(b []byte) { p.out <- b }
+func (p *peer) send(b []byte) {
+	select {
+	case p.out <- b:
+	case <-p.ended: // a timer's, after the test
+	}
+}
 
 func (p *peer) play(script func(a arrival)) {
 	p.mu.Lock()
@@ -119,7 +141,7 @@ func session(t *testing.T, p sim.CoAP, key uint64, f func(t *testing.T, c *Conve
 func sessionOver(t *testing.T, p sim.CoAP, key uint64, wrap func(net.Conn) net.Conn,
 	f func(t *testing.T, c *Conversation, far *peer)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		near, end := net.Pipe()
 		far := newPeer(end)
 		d := &Dialer{Binding: sim.Binding{CoAP: p}, DialConn: func(context.Context, string, sim.Ordinal) (net.Conn, error) {

@@ -17,7 +17,7 @@ import (
 	"github.com/plgd-dev/go-coap/v3/udp"
 
 	"github.com/myriad-iot/myriad/sim"
-	"github.com/myriad-iot/myriad/sim/peers"
+	"github.com/myriad-iot/myriad/sim/internal/peers"
 )
 
 // received is what a go-coap server saw of a request.

@@ -140,6 +140,57 @@ func TestRegistersAgain(t *testing.T) {
 	}
 }
 
+// After each failure in a row the device waits twice as long, up to 32 times; what goes on as it should
+// ends the row.
+func TestFailuresMakeItWaitLonger(t *testing.T) {
+	now := time.Unix(1000, 0)
+	const wait = 7 * time.Second
+	var o observation
+	row := func(from int) {
+		t.Helper()
+		for i := from; i < 9; i++ {
+			o.asked(wait, now)
+			o.lost(wait, now)
+			want := now.Add(wait << min(i, 5))
+			if o.due != want || o.held || !o.at.IsZero() || o.part != nil {
+				t.Fatalf("failure %d: due after %v, want %v; %+v", i, o.due.Sub(now), want.Sub(now), o)
+			}
+			if o.wanting(o.due.Add(-1)) || !o.wanting(o.ready()) || o.ready().Before(o.due) {
+				t.Fatalf("failure %d: ready after %v, due after %v", i, o.ready().Sub(now), o.due.Sub(now))
+			}
+			now = o.ready()
+		}
+	}
+	row(0)
+	o.granted(1, time.Minute, wait, now)
+	if want := now.Add(time.Minute + wait); o.due != want || !o.held {
+		t.Errorf("granted: due after %v, want %v", o.due.Sub(now), want.Sub(now))
+	}
+	o.lost(wait, now) // a server that grants and ends it at once has changed nothing
+	if want := now.Add(wait << 5); o.due != want {
+		t.Errorf("granted and ended: due after %v, want %v", o.due.Sub(now), want.Sub(now))
+	}
+	o.granted(1, time.Minute, wait, now)
+	o.granted(2, time.Minute, wait, now)
+	row(0)
+}
+
+// In any minute, from whenever it is counted, there are at most three registrations of a path.
+func TestRegistrationsAreBounded(t *testing.T) {
+	start := time.Unix(1000, 0)
+	var r registrations
+	var at []time.Time
+	for now := start; now.Before(start.Add(10 * time.Minute)); now = now.Add(time.Second / 2) {
+		if !now.Before(r.next()) {
+			r.add(now)
+			at = append(at, now)
+		}
+	}
+	if len(at) != 3*10 || crowded(at, registrationSpan) != maxRegistrations {
+		t.Errorf("%d in 10 minutes, up to %d in one", len(at), crowded(at, registrationSpan))
+	}
+}
+
 func TestCloseCancels(t *testing.T) {
 	watcher(t, func(t *testing.T, c *Conversation, far *peer, tok string) {
 		c.Close(false)

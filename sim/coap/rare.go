@@ -9,19 +9,22 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// rare is what a conversation needs only if its device observes something or sends in blocks, or if
+// rare is what a conversation needs only if its device observes or fetches something or sends in blocks, or if
 // its peer answers separately or asks for a pause.
 type rare struct {
 	handled handled
 	until   time.Time // no requests before: the Max-Age of a 4.29 or 5.03
 	uploads []*upload // by slot; nil without any
+	smaller uint8     // than the dialer's szx blocks have to be, since the peer answered a whole report by 4.13
+	errand  *errand   // of a line that fetches, while it does
 	watched []observation
-	reply   string // where commands are answered
+	own     allowance // of message ids, for registrations and fetches of blocks
 
 	inbound sim.Inbound
 	lent    *scratch // in which inbound lies
-	wanted  bool     // Room was 0; what ends may have no event
-	woken   bool     // and something did end
+	wanted  bool     // Room was 0: the caller waits for room, also when a message ends without an event
+	woken   bool     // and a message has ended since
+	turn    bool     // the caller was woken by that
 }
 
 func (c *dialogue) seldom() *rare {
@@ -33,7 +36,7 @@ func (c *dialogue) seldom() *rare {
 
 func (r *rare) has(id uint16, now time.Duration) bool { return r != nil && r.handled.has(id, now) }
 
-// release takes back what the last event told of.
+// release takes back the buffer that the last event points into.
 func (r *rare) release(d *Dialer) {
 	r.inbound = sim.Inbound{}
 	if r.lent != nil {
@@ -60,7 +63,7 @@ func (r *rare) wanting(now time.Time) (n int) {
 func (r *rare) next() (at time.Time) {
 	for i := range r.watched {
 		o := &r.watched[i]
-		t := o.due
+		t := o.ready()
 		if o.part != nil {
 			t = o.at
 		}
@@ -83,10 +86,10 @@ func (c *dialogue) hold(s *scratch, now time.Time) {
 	}
 }
 
-// seconds keeps what a peer says far from overflow.
+// seconds is a number of seconds that a peer gives, limited so that no sum with it overflows.
 func seconds(n uint32) time.Duration { return saturate(float64(n) * float64(time.Second)) }
 
-// free empties a slot whose message was of no concern to the caller, who may wait for room.
+// free empties a slot whose message the caller does not know of. The caller may be waiting for room.
 func (c *dialogue) free(e *exchange) {
 	if e.purpose == toRegister || e.purpose == toFetch {
 		c.rare.watched[e.of].busy = false
@@ -96,10 +99,11 @@ func (c *dialogue) free(e *exchange) {
 	c.rare.woken = c.rare.woken || c.rare.wanted
 }
 
-// attend does at the begin of a wait what is due outside of the exchanges; woken says that the wait is
-// over already.
+// attend does what is due outside of the exchanges, when a wait begins. If woken is true the wait is over
+// already.
 func (c *dialogue) attend() (woken bool, o sim.Outcome) {
 	c.rare.release(c.d)
+	c.rare.turn = c.rare.woken
 	if c.rare.woken {
 		c.rare.woken, c.rare.wanted = false, false
 		return true, sim.OK

@@ -9,7 +9,7 @@ import (
 )
 
 // Rebind implements [sim.Rebinder]: the session goes on from another socket, as behind a NAT that
-// forgot. With a Connection ID the peer knows us by that (RFC 9146). Without one a DTLS peer does not
+// has lost its table. With a Connection ID the peer knows us by that (RFC 9146). Without one a DTLS peer does not
 // know us any more, and the conversation ends when a message was not answered; over plain UDP the peer
 // sees a new endpoint, to which a repeated message is a new one, and which observes nothing: the device
 // registers again at once.
@@ -21,11 +21,7 @@ func (c *Conversation) Rebind(source netip.AddrPort) sim.Outcome {
 	if c.in.secured != nil {
 		old = c.in.secured.Conn
 	}
-	dialer := net.Dialer{}
-	if source.IsValid() {
-		dialer.LocalAddr = net.UDPAddrFromAddrPort(source)
-	}
-	conn, err := dialer.Dial("udp", old.RemoteAddr().String())
+	conn, err := again(old, source)
 	if err != nil {
 		c.over = broken(err)
 		return c.over
@@ -39,6 +35,21 @@ func (c *Conversation) Rebind(source netip.AddrPort) sim.Outcome {
 	}
 	c.moving.Unlock()
 	c.in.open(c.d, c.conn)
-	_ = old.Close() // a UDP socket has nothing to lose
+	_ = old.Close() // a UDP socket holds no data that Close could fail to send
 	return sim.OK
+}
+
+// again opens another socket to the peer of old: by its own method if it has one, as what is under weather
+// has.
+func again(old net.Conn, source netip.AddrPort) (net.Conn, error) {
+	if r, ok := old.(interface {
+		Rebind(source netip.AddrPort) (net.Conn, error)
+	}); ok {
+		return r.Rebind(source)
+	}
+	dialer := net.Dialer{}
+	if source.IsValid() {
+		dialer.LocalAddr = net.UDPAddrFromAddrPort(source)
+	}
+	return dialer.Dial("udp", old.RemoteAddr().String())
 }

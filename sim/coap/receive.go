@@ -2,15 +2,16 @@ package coap
 
 import (
 	"net"
-	"syscall"
 	"time"
 
 	"github.com/plgd-dev/go-coap/v3/message"
+
+	"github.com/myriad-iot/myriad/sim/link"
 )
 
 const (
-	// maxDatagram is more than RFC 7252 section 4.6 lets a peer send unasked (1,152 bytes). What is
-	// longer is cut by the kernel; the header and the options of an answer are all that is used.
+	// maxDatagram is more than RFC 7252 section 4.6 lets a peer send without being asked for more (1,152 bytes). The
+	// kernel cuts what is longer; only the header and the options of an answer are used.
 	maxDatagram = 2048
 
 	// maxOptions is the number of options that a message may have. An inbound one with more is
@@ -28,6 +29,7 @@ type scratch struct {
 	options [maxOptions + 1]message.Option // one more, for decode
 	m       message.Message
 	ask     ask       // what m is made of
+	host    string    // and the Uri-Host of it, if that is not an address
 	at      time.Time // when it is sent
 	cryptic
 }
@@ -54,7 +56,7 @@ type receiver struct {
 
 	secured *secured // nil without DTLS
 
-	raw   syscall.RawConn // nil for other connections
+	raw   link.Raw // for other connections without a RawConn
 	ready func(fd uintptr) bool
 	peek  func(fd uintptr)
 
@@ -64,14 +66,14 @@ type receiver struct {
 	err error
 }
 
-func (r *receiver) canPoll() bool { return r.raw != nil }
+func (r *receiver) canPoll() bool { return r.raw.RawConn != nil }
 
 // next blocks until a datagram, an error or the read deadline. The caller gives the scratch back.
 func (r *receiver) next() (*scratch, int, error) {
 	if s, n, err := r.left(); s != nil {
 		return s, n, err
 	}
-	if r.raw != nil {
+	if r.canPoll() {
 		return r.result(r.raw.Read(r.ready))
 	}
 	s := r.d.getScratch()
@@ -91,7 +93,7 @@ func (r *receiver) poll() (*scratch, int, error) {
 	return r.result(r.raw.Control(r.peek))
 }
 
-// left is what DTLS has left of the last datagram; no scratch if that is nothing.
+// left returns the next record of the last datagram, if DTLS has one; else no scratch.
 func (r *receiver) left() (*scratch, int, error) {
 	if r.secured == nil || r.secured.rest == nil {
 		return nil, 0, nil

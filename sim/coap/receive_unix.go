@@ -10,22 +10,12 @@ import (
 )
 
 func (r *receiver) open(d *Dialer, conn net.Conn) {
-	r.d, r.conn, r.raw = d, conn, nil
-	// Not what embeds net's type: that changes what reading means.
+	r.d, r.conn = d, conn
 	if r.secured, _ = conn.(*secured); r.secured != nil {
 		conn = r.secured.Conn
 	}
-	switch conn := conn.(type) {
-	case interface{ Raw() syscall.RawConn }:
-		r.raw = conn.Raw()
-	case *net.UDPConn:
-		raw, err := conn.SyscallConn()
-		if err != nil {
-			return // closed already: the first read will say so
-		}
-		r.raw = raw
-	default:
-		return
+	if r.raw = link.RawOf(conn); !r.canPoll() {
+		return // closed already, perhaps: then the first read will say so
 	}
 	r.ready = r.try
 	r.peek = func(fd uintptr) { r.try(fd) }
@@ -34,7 +24,7 @@ func (r *receiver) open(d *Dialer, conn net.Conn) {
 // try reads a datagram if there is one, and reports whether it came to an end, good or bad.
 func (r *receiver) try(fd uintptr) bool {
 	s := r.d.getScratch()
-	n, err := link.ReadNow(fd, s.in[:maxDatagram])
+	n, err := r.raw.Now(fd, s.in[:maxDatagram])
 	again := err == syscall.EAGAIN
 	if err == nil && r.secured != nil {
 		n, err = r.secured.unwrap(s.in[:maxDatagram], n)

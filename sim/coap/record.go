@@ -25,7 +25,7 @@ const (
 const (
 	recordHeader = 13 // of a record without a Connection ID
 	explicitSize = 8  // of the nonce
-	epochOne     = 1  // of everything after the handshake: nobody renegotiates
+	epochOne     = 1  // of everything after the handshake: the peer does not renegotiate
 	maxSequence  = 1<<48 - 1
 	windowSize   = 64 // RFC 6347 section 4.1.2.6
 )
@@ -45,7 +45,7 @@ type records struct {
 	window          uint64 // bit i: newest-i came
 }
 
-// suites are the cipher suites that are offered, the best loved by constrained devices first. All have
+// suites are the cipher suites that are offered, those that constrained devices use most first. All have
 // 16 byte keys, 4 byte implicit nonces, 8 byte explicit ones, and SHA-256.
 func suites(psk bool) []dtls.CipherSuiteID {
 	if psk {
@@ -105,7 +105,7 @@ func (r *records) overhead() int {
 	return n
 }
 
-// cryptic is the room that sealing or opening a record takes beside the record.
+// cryptic is the memory that sealing or opening a record needs beside the record.
 type cryptic struct {
 	nonce [12]byte
 	ad    [23 + 255]byte

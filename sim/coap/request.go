@@ -68,16 +68,24 @@ type ask struct {
 	block2  block  // to be sent, if not the zero value
 	tag     uint32 // Request-Tag, if tagged
 	tagged  bool
+	own     *own // of a device's own request, instead of target; else nil
 }
 
 // compose makes s.m what s.ask says, but for what the transport adds: type, message id and token. Only
 // the payload is still s.ask's: it is not copied.
 func (d *Dialer) compose(s *scratch) (err error) {
 	a := &s.ask
-	// Values are cut from the text, which may move while it grows: they stay where they were.
-	s.text = append(s.text[:0], a.target...)
-	target := s.text
 	s.m.Options = s.options[:0]
+	// Values are cut from the text, which may move while it grows: they stay where they were.
+	s.text = append(s.text[:0], s.host...)
+	if s.host != "" {
+		s.m.Options = append(s.m.Options, message.Option{ID: message.URIHost, Value: s.text})
+	}
+	if a.own != nil {
+		return s.fetching()
+	}
+	s.text = append(s.text, a.target...)
+	target := s.text[len(s.host):]
 	if a.etag.size > 0 || a.observe != watchNone {
 		s.watching()
 	}
@@ -109,14 +117,17 @@ func (s *scratch) watching() {
 //go:noinline
 func (s *scratch) blocks() {
 	a := &s.ask
-	if a.block2 != (block{}) {
+	if a.block2 != (block{}) || a.own != nil && a.own.wish && !a.block1.more {
 		s.number(message.Block2, a.block2.value())
 	}
 	if a.size1 > 0 {
 		s.number(message.Block1, a.block1.value())
-		if a.block1.num == 0 {
-			s.number(message.Size1, a.size1)
-		}
+	}
+	if a.own != nil && a.own.first {
+		s.number(message.Size2, 0)
+	}
+	if a.size1 > 0 && a.block1.num == 0 {
+		s.number(message.Size1, a.size1)
 	}
 	if a.tagged {
 		s.number(optionRequestTag, a.tag)

@@ -8,13 +8,13 @@ import (
 )
 
 // transport is a device's socket as pion sees it for the time of a handshake. ICMP errors are noted,
-// not told: flights are repeated, and the server may be restarting.
+// not returned as errors: flights are repeated, and the server may be restarting.
 type transport struct {
 	conn net.Conn
 
 	reading sync.Mutex // held by a read
 	mu      sync.Mutex // guards the rest
-	left    bool       // pion has lost it
+	left    bool       // pion may not use the socket any more
 	flight  [][]byte   // the datagrams that were written since the last read
 	answer  bool       // something was read since the last write
 
@@ -52,7 +52,7 @@ func (t *transport) WriteTo(b []byte, _ net.Addr) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.left {
-		return len(b), nil // a goodbye that is not to be said
+		return len(b), nil // pion has no socket any more: what it writes when it is closed (close_notify) is not sent
 	}
 	if t.answer {
 		t.answer, t.flight = false, nil
@@ -109,7 +109,7 @@ func (t *transport) set(f func(time.Time) error, at time.Time) error {
 }
 
 // secured is a datagram connection after a DTLS handshake: what is written is sealed, what is read was
-// opened. It belongs to the device's goroutine but for its deadlines.
+// opened. Only the device's goroutine uses it; deadlines may be set from elsewhere.
 type secured struct {
 	net.Conn // the socket
 	records
@@ -136,7 +136,7 @@ func (s *secured) put(kind byte, content []byte) error {
 	return err
 }
 
-// Read returns the content of one record; none is a datagram that said nothing.
+// Read returns the content of one record. No bytes and no error: the datagram had no content.
 func (s *secured) Read(b []byte) (int, error) {
 	if n := s.more(b); n > 0 {
 		return s.unwrap(b, n)
@@ -195,5 +195,5 @@ func (s *secured) unwrap(b []byte, n int) (int, error) {
 	return 0, nil
 }
 
-// goodbye sends close_notify.
+// goodbye tells the peer that the association ends: close_notify.
 func (s *secured) goodbye() { _ = s.put(recordAlert, []byte{1, 0}) }

@@ -27,8 +27,8 @@ type Stream struct {
 	tokens  uint32    // the longest that the peer takes (RFC 8974 section 2.2.1)
 	blocks  bool      // the peer's CSM has Block-Wise-Transfer
 	settled bool      // the peer's CSM came
-	pinged  bool      // since it was heard
-	heard   time.Time // when the peer last said something whole
+	pinged  bool      // since the peer's last message
+	heard   time.Time // when the last whole message of the peer came
 
 	n     int // bytes that are read: at the beginning of frame()
 	spent int // of those, what was handled and is kept for the event that tells of it
@@ -45,7 +45,7 @@ func newStream(d *StreamDialer, conn net.Conn, caller *sim.Caller, now time.Time
 	return c
 }
 
-// begin sends a request: TCP sees to it that it arrives.
+// begin sends a request. It is not repeated: TCP does that.
 func (c *Stream) begin(e *exchange, s *scratch) sim.Outcome {
 	if c.leaving { // a transfer that cannot go on
 		return sim.CoAPAborted
@@ -76,7 +76,7 @@ func (c *Stream) mention(s *scratch, tok token) sim.Outcome {
 }
 
 func (c *Stream) request(s *scratch, tok token) (*[]byte, error) {
-	if err := c.d.compose(s); err != nil {
+	if err := c.compose(s); err != nil {
 		return nil, err
 	}
 	s.token = tok.form(s.token[:0], c.d.tokenSize) // not tok itself, which would move to the heap
@@ -181,7 +181,7 @@ func (c *Stream) serve(now time.Time) {
 		if e.state == idle || now.Before(e.next) {
 			continue
 		}
-		o := sim.CoAPTimeout
+		o := sim.CoAPNoResponse
 		if e.state == unfit {
 			o = sim.CoAPTooLarge
 		}
@@ -206,7 +206,7 @@ func (c *Stream) Interrupt() {
 }
 
 // Close closes the connection: abrupt with a reset; else what is observed is cancelled, which RFC 8323
-// section 7.4 asks for explicitly, and Release says goodbye (section 5.5).
+// section 7.4 asks for explicitly, and Release ends the connection (section 5.5).
 func (c *Stream) Close(abrupt bool) {
 	if l, ok := c.conn.(interface{ SetLinger(int) error }); ok && abrupt {
 		_ = l.SetLinger(0)

@@ -117,10 +117,10 @@ func TestStreamTransfersThatFail(t *testing.T) {
 		"4.02, no blocks": {func(f *far, m message.Message, b block) {
 			f.say(message.Message{Code: codes.BadOption, Token: m.Token})
 		}, sim.CoAPClientError},
-		"nothing": {func(*far, message.Message, block) {}, sim.CoAPTimeout},
+		"nothing": {func(*far, message.Message, block) {}, sim.CoAPNoResponse},
 		"an unknown critical option": {func(f *far, m message.Message, b block) {
 			f.say(message.Message{Code: codes.Changed, Token: m.Token, Options: message.Options{{ID: 9}}})
-		}, sim.CoAPTimeout},
+		}, sim.CoAPNoResponse},
 		"a block of 4 bytes": {func(f *far, m message.Message, b block) {
 			f.say(message.Message{Code: codes.Continue, Token: m.Token, Options: message.Options{{ID: message.Block1, Value: []byte{1, 2, 3, 4}}}})
 		}, sim.CoAPIncomplete},

@@ -35,6 +35,15 @@ type StreamDialer struct {
 // asked for from then on. A binding that cannot be followed is LocalOther, and a peer that does not take
 // tokens of the size that it asks for is CoAPClientError.
 func (d *StreamDialer) Dial(ctx context.Context, caller *sim.Caller) (sim.Conversation, sim.Facts, sim.Outcome) {
+	c, facts, o := d.dial(ctx, caller, true)
+	if o != sim.OK {
+		return nil, sim.Facts{}, o
+	}
+	return c, facts, sim.OK
+}
+
+// dial opens a conversation, which observes what the binding says if it watches.
+func (d *StreamDialer) dial(ctx context.Context, caller *sim.Caller, watches bool) (*Stream, sim.Facts, sim.Outcome) {
 	d.once.Do(func() { d.inner.Binding, d.inner.ContentFormat = d.Binding, d.ContentFormat })
 	if d.inner.prepare() != nil {
 		return nil, sim.Facts{}, sim.LocalOther
@@ -57,13 +66,15 @@ func (d *StreamDialer) Dial(ctx context.Context, caller *sim.Caller) (sim.Conver
 	}
 	stop := context.AfterFunc(ctx, c.Interrupt)
 	o := c.establish(ctx, deadline)
-	stop() // an Interrupt that comes late only wakes the first Wait
+	stop() // if Interrupt was called meanwhile, the first Wait returns at once
 	if o != sim.OK {
 		c.Close(true)
 		return nil, sim.Facts{}, o
 	}
 	facts.Established = c.heard
-	c.watch(caller, c.heard)
+	if watches {
+		c.watch(caller, c.heard)
+	}
 	if o = c.tend(time.Now()); o != sim.OK {
 		c.Close(true)
 		return nil, sim.Facts{}, o

@@ -33,7 +33,7 @@ type library struct {
 	conn  *tcpclient.Conn
 	body  []byte
 	tag   byte
-	off   bool // observed no more
+	off   bool // the peer has asked to be told no more
 }
 
 // newLibrary starts one whose CSM has these options. With cuts it sends what is long in blocks of szx.
@@ -49,6 +49,7 @@ func newLibrary(t *testing.T, csm message.Options, cuts bool, szx blockwise.SZX)
 		options.WithBlockwise(cuts, szx, 20*time.Second),
 		options.WithDisableTCPSignalMessageCSM(),
 		options.WithMaxMessageSize(8000),
+		options.WithRequestMonitor(far.hear),
 		options.WithOnNewConn(func(cc *tcpclient.Conn) {
 			m := cc.AcquireMessage(cc.Context())
 			defer cc.ReleaseMessage(m)
@@ -87,13 +88,20 @@ func (l *library) respond(w *responsewriter.ResponseWriter[*tcpclient.Conn], r *
 	on, err := r.Observe()
 	_ = w.SetResponse(codes.Content, message.TextPlain, bytes.NewReader(l.body))
 	_ = w.Message().SetETag([]byte{l.tag, 1}) // 2 bytes are valid
-	switch {
-	case err == nil && on == 0:
+	if err == nil && on == 0 {
 		l.token, l.conn = append([]byte(nil), r.Token()...), w.Conn()
 		w.Message().SetObserve(12345)
-	case err == nil:
-		l.off = bytes.Equal(r.Token(), l.token)
 	}
+}
+
+// hear notes a cancellation when it has been read: go-coap ends a connection that the peer has closed without handling
+// what was read before.
+func (l *library) hear(_ *tcpclient.Conn, r *pool.Message) (drop bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	on, err := r.Observe()
+	l.off = l.off || err == nil && on == 1 && bytes.Equal(r.Token(), l.token)
+	return false, nil
 }
 
 // notify sends a notification with number.

@@ -57,8 +57,7 @@ func quiet(t *testing.T, c *Stream, d time.Duration) {
 // while the connection lives (7.3); and leaving cancels in words (7.4). A command is a notification, and
 // its answer a POST.
 func TestStreamObserves(t *testing.T) {
-	b := sim.Binding{CoAP: sim.CoAP{Observe: []string{"c"}, NStart: 2, Method: "FETCH"},
-		Commands: sim.Commands{Topic: "do/{id}", Reply: "done"}}
+	b := sim.Binding{CoAP: sim.CoAP{Observe: []string{"do/{id}", "c"}, NStart: 2, Method: "FETCH"}}
 	overPipe(t, b, func(t *testing.T, c *Stream, f *far) {
 		if c.Room() != 0 {
 			t.Errorf("room %d before the registrations are answered", c.Room())
@@ -86,7 +85,7 @@ func TestStreamObserves(t *testing.T) {
 
 		f.notify(do, 2, "dim")
 		f.inbound(t, c, "do/", "dim")
-		if o := c.Publish(&sim.Message{Seq: 2, Topic: "done", Payload: []byte("ok"), QoS: 1}); o != sim.OK {
+		if o := c.Publish(&sim.Message{Seq: 2, Topic: "done", Payload: []byte("ok"), QoS: 1, Answer: true}); o != sim.OK {
 			t.Fatal(o)
 		}
 		f.say(message.Message{Code: codes.Changed, Token: f.expects(t, codes.POST).Token})

@@ -38,12 +38,16 @@ func (c *dialogue) tend(now time.Time) sim.Outcome {
 			continue
 		}
 		e := c.freeSlot()
-		if e == nil || now.Before(c.shutUntil()) {
+		if e == nil || now.Before(c.ownUntil()) {
 			break
 		}
-		e.purpose, e.of, e.token = toRegister, uint16(i), o.token
-		if o.part != nil {
-			e.purpose = toFetch
+		e.purpose, e.of, e.token = toFetch, uint16(i), o.token
+		if o.part == nil {
+			e.purpose = toRegister
+			o.asked(c.pause(), now)
+		}
+		if !c.stream { // TCP has no message ids
+			c.rare.own.spend(now, c.d.timing.lifetime)
 		}
 		s := c.d.getScratch()
 		s.ask, s.at = o.ask(), now
@@ -78,14 +82,15 @@ func (c *dialogue) notified(i int, s *scratch, first bool, now time.Time) {
 	case !observed:
 		c.supersede(i)
 		o.lost(c.pause(), now) // the server does not notify, or no longer: this is its last word
-	case !c.stream && !o.fresh(seq, now):
+	case !first && !c.stream && !o.fresh(seq, now):
 		return
 	default:
 		c.supersede(i)
 		o.granted(seq, age, c.pause(), now)
 	}
-	if s.m.Code == codes.Valid || first && len(s.m.Payload) == 0 {
-		return // what the device has already; or nothing yet
+	known := s.m.Code == codes.Valid || first && o.etag.size > 0 && s.etag() == o.etag
+	if known || first && len(s.m.Payload) == 0 {
+		return // what the device has already, as servers say that know no 2.03; or nothing yet
 	}
 	b, has := c.block(s, message.Block2)
 	if !has || b.num == 0 && !b.more {
@@ -171,5 +176,6 @@ func (c *dialogue) moved(now time.Time) {
 	for i := range c.rare.watched {
 		o := &c.rare.watched[i]
 		o.held, o.part, o.at, o.failures, o.due = false, nil, time.Time{}, 0, now
+		o.recent = registrations{} // they were another address's
 	}
 }

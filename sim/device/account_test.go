@@ -7,8 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // check compares the gauges with the devices themselves, which must be blocked or gone.
@@ -29,9 +30,9 @@ func (b *bench) check(t *testing.T) {
 			want["connected"]++
 		}
 		want["backlog"] += int64(d.out.len())
-		want["due"] += int64(d.seq)
+		want["due"] += int64(d.number())
 		if d.conv == nil && len(d.out.inflight) > 0 {
-			t.Errorf("device %d waits for %d answers without a connection", d.ordinal, len(d.out.inflight))
+			t.Errorf("device %d waits for %d answers without a connection", d.Ordinal, len(d.out.inflight))
 		}
 	}
 	g := b.config.Gauges
@@ -49,12 +50,12 @@ func (b *bench) check(t *testing.T) {
 }
 
 // balance compares the ledger with the counters and with what is left in the devices.
-func (b *bench) balance(t *testing.T) reports.Totals {
+func (b *bench) balance(t *testing.T) ledger.Totals {
 	t.Helper()
 	unsent := 0
 	for _, d := range b.devices {
 		for _, r := range d.out.waiting.items[d.out.waiting.head:] {
-			if !r.sent {
+			if !r.is(sent) {
 				unsent++
 			}
 		}
@@ -92,8 +93,8 @@ func (b *bench) balance(t *testing.T) reports.Totals {
 // story makes a random one: what happens to the fleet, and what to the world.
 func story(r *rand.Rand, policies []string) (f sim.Fleet, w *world, acts []sim.Act) {
 	f = testFleet(1 + r.IntN(8))
-	f.Report.Every = sim.Duration(time.Duration(1+r.IntN(5000)) * time.Millisecond)
-	f.Report.Jitter = r.Float64()
+	f.Skills[0].Every = sim.Duration(time.Duration(1+r.IntN(5000)) * time.Millisecond)
+	f.Skills[0].Jitter = r.Float64()
 	f.Model.Buffer = sim.Buffer{Capacity: r.IntN(12), Newest: r.IntN(2) == 0}
 	f.Bindings[0].QoS = byte(r.IntN(2))
 	f.Bindings[0].Retry, _ = sim.RetrySpecimen(policies[r.IntN(len(policies))])
@@ -105,7 +106,7 @@ func story(r *rand.Rand, policies []string) (f sim.Fleet, w *world, acts []sim.A
 	acts[0].Over = sim.Duration(r.IntN(10)) * sim.Duration(time.Second)
 	for range 3 + r.IntN(8) {
 		at += time.Duration(r.IntN(20_000)) * time.Millisecond
-		kinds := []sim.ActKind{sim.ActConnect, sim.ActComeBack, sim.ActOffline, sim.ActOffline, sim.ActPowerLoss, sim.ActRebind}
+		kinds := []sim.ActKind{sim.ActConnect, sim.ActComeBack, sim.ActOffline, sim.ActOffline, powerLoss, newAddress, resets}
 		a := all(kinds[r.IntN(len(kinds))], at)
 		a.Select = &sim.Selection{Fleet: "meters", Percent: float64(r.IntN(101))}
 		if r.IntN(2) == 0 {
@@ -121,10 +122,10 @@ func story(r *rand.Rand, policies []string) (f sim.Fleet, w *world, acts []sim.A
 // says what was.
 func TestGaugesAndLedgerAgreeWithTheDevices(t *testing.T) {
 	policies := []string{"full-jitter", "paho-go-default", "impatient-124", "give-up", "zombie", "fixed-5s"}
-	total := reports.Totals{}
+	total := ledger.Totals{}
 	for seed := range uint64(120) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				r := rand.New(rand.NewPCG(seed, 9))
 				f, w, acts := story(r, policies)
 				b := start(t, w, f, seed, acts...)
@@ -172,10 +173,10 @@ func TestGaugesAndLedgerAgreeWithTheDevices(t *testing.T) {
 func TestAFailedWriteIsNotSent(t *testing.T) {
 	for _, qos := range []byte{0, 1} {
 		t.Run(fmt.Sprint("QoS ", qos), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				f := testFleet(1)
 				f.Bindings[0].QoS = qos
-				f.Report.Every = sim.Duration(time.Second)
+				f.Skills[0].Every = sim.Duration(time.Second)
 				f.Bindings[0].Retry, _ = sim.RetrySpecimen("fixed-5s")
 				w := newWorld()
 				w.rtt = 1500 * time.Millisecond
@@ -209,7 +210,7 @@ func TestAFailedWriteIsNotSent(t *testing.T) {
 func TestARefusedReportIsGivenUp(t *testing.T) {
 	for _, qos := range []byte{0, 1} {
 		t.Run(fmt.Sprint("QoS ", qos), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				f := testFleet(2)
 				f.Bindings[0].QoS = qos
 				w := newWorld()
@@ -242,9 +243,9 @@ func TestARefusedReportIsGivenUp(t *testing.T) {
 // When several reports are due at once because the device is late, a buffer of nothing drops none.
 func TestBeingLateDropsNothing(t *testing.T) {
 	for _, newest := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			f := testFleet(1)
-			f.Report.Every = sim.Duration(time.Second)
+			f.Skills[0].Every = sim.Duration(time.Second)
 			f.Model.Buffer = sim.Buffer{Newest: newest}
 			w := newWorld()
 			b := start(t, w, f, 1, all(sim.ActConnect, 0))
@@ -263,12 +264,12 @@ func TestBeingLateDropsNothing(t *testing.T) {
 
 // A device that is late for an act still does first what was due before it.
 func TestBeingLateForAnActChangesNothing(t *testing.T) {
-	for _, kind := range []sim.ActKind{sim.ActOffline, sim.ActPowerLoss} {
+	for _, kind := range []sim.ActKind{sim.ActOffline, powerLoss} {
 		t.Run(string(kind), func(t *testing.T) {
 			due := func(late bool) (got []arrival, counts int) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					f := testFleet(1)
-					f.Report.Every = sim.Duration(time.Second)
+					f.Skills[0].Every = sim.Duration(time.Second)
 					w := newWorld()
 					b := start(t, w, f, 1, all(sim.ActConnect, 0), all(kind, 10*time.Second), all(sim.ActComeBack, 30*time.Second))
 					time.Sleep(6 * time.Second)
@@ -300,10 +301,10 @@ func TestBeingLateForAnActChangesNothing(t *testing.T) {
 
 // A device that is late for its return was meant to be back at the act's instant all the same.
 func TestBeingLateForAReturnIsLag(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWorld()
 		f := testFleet(1)
-		f.Report.Every = sim.Duration(time.Second)
+		f.Skills[0].Every = sim.Duration(time.Second)
 		b := start(t, w, f, 1, all(sim.ActConnect, 0), all(sim.ActOffline, 10*time.Second), all(sim.ActComeBack, 14*time.Second))
 		time.Sleep(6 * time.Second)
 		w.set(func() { w.writing = 10 * time.Second })

@@ -9,12 +9,12 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// call is the context of a dial. It ends when its device has to leave meanwhile: nobody goes on calling
-// without power. It is hand-made because every device makes one, and hardly any is ever waited for: the
-// context package's are four allocations and a place in their parent's table.
+// call is the context of one connection attempt. It ends when the device has to disconnect or loses power
+// meanwhile. It is our own because every device makes one and hardly any is ever waited for: one of the
+// context package costs four allocations and an entry in its parent's table.
 type call struct {
 	c       *Config
-	life    context.Context // of the device
+	group   context.Context // of the device's group
 	ordinal sim.Ordinal
 	place   cursor
 
@@ -26,10 +26,10 @@ type call struct {
 	after []*func()
 }
 
-// callable returns the context of a call, which ends when the device is poked and finds that it has to
-// leave. The device's own is not its parent: thousands of calls would queue for its lock.
-func (d *Device) callable(life context.Context) *call {
-	c := &call{c: d.c, life: life, ordinal: d.ordinal, place: d.place}
+// callable returns the context of a call, which ends when the device is poked and has to leave. The group's
+// context is not its parent, because thousands of calls would wait for its lock.
+func (d *Device) callable(group context.Context) *call {
+	c := &call{c: d.c, group: group, ordinal: d.Ordinal, place: d.place}
 	var i sim.Interrupter = c
 	d.reach.Store(&i)
 	c.Interrupt() // the program may have changed before reach did
@@ -57,7 +57,7 @@ func (c *call) Interrupt() {
 		c.timer.Stop()
 	}
 	switch {
-	case s.finish || c.life.Err() != nil:
+	case s.finish || c.group.Err() != nil:
 		c.cancel()
 	case at != Forever && !c.over:
 		c.timer = time.AfterFunc(at-time.Since(c.c.T0), func() {
@@ -109,7 +109,8 @@ func (c *call) Err() error {
 	return c.err
 }
 
-// AfterFunc is what context.AfterFunc uses, instead of a goroutine that waits for Done.
+// AfterFunc is what context.AfterFunc calls when a context has it; without it, it starts a goroutine that
+// waits for Done.
 func (c *call) AfterFunc(f func()) (stop func() bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

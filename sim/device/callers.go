@@ -10,26 +10,27 @@ import (
 // maxIdle is how many stacks are kept for the next calls.
 const maxIdle = 64
 
-// callers lend stacks to calls. A call needs four times the stack that a device has afterwards, and each
-// would grow its device's twice, by copying, which is more work than the system calls of connecting. Here a
-// device waits while its call runs on a stack that has grown for another's.
+// callers are goroutines on which devices connect. A call needs four times the stack that a device needs
+// afterwards. On the device's own goroutine the runtime would copy the stack twice to make it grow, which
+// is more work than the system calls of connecting. So the device waits while its call runs on a goroutine
+// whose stack has grown already, for the call of another device.
 type callers struct {
 	mu      sync.Mutex
-	devices int // that live
+	devices int // that run
 	idle    []*caller
 }
 
-// caller is a goroutine that makes one call after the other. Its fields are the calling device's, from
-// begin to done the goroutine's.
+// caller is a goroutine that makes one call after the other. Between begin and done only that goroutine
+// uses the fields; otherwise only the device that makes the call does.
 type caller struct {
 	begin, done chan struct{}
 
-	d    *Device
-	life context.Context
+	d     *Device
+	group context.Context
 	callResult
 }
 
-// callResult is what came of a call.
+// callResult is the result of a call.
 type callResult struct {
 	conv    sim.Conversation
 	facts   sim.Facts
@@ -37,8 +38,8 @@ type callResult struct {
 	ended   bool // the device had to leave meanwhile
 }
 
-// call makes d's call. Its result is valid until the caller is given back.
-func (p *callers) call(d *Device, life context.Context) *caller {
+// call makes d's call. The result is valid until the caller is given back.
+func (p *callers) call(d *Device, group context.Context) *caller {
 	p.mu.Lock()
 	var c *caller
 	if n := len(p.idle); n > 0 {
@@ -49,7 +50,7 @@ func (p *callers) call(d *Device, life context.Context) *caller {
 		c = &caller{begin: make(chan struct{}), done: make(chan struct{})}
 		go c.serve()
 	}
-	c.d, c.life = d, life
+	c.d, c.group = d, group
 	c.begin <- struct{}{}
 	<-c.done
 	return c
@@ -57,14 +58,14 @@ func (p *callers) call(d *Device, life context.Context) *caller {
 
 func (c *caller) serve() {
 	for range c.begin {
-		c.callResult = c.d.callOut(c.life)
+		c.callResult = c.d.callOut(c.group)
 		c.done <- struct{}{}
 	}
 }
 
-// back takes a caller that is not used any more.
+// back takes a caller back that is not used any more.
 func (p *callers) back(c *caller) {
-	c.d, c.life, c.callResult = nil, nil, callResult{}
+	c.d, c.group, c.callResult = nil, nil, callResult{}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.idle) < maxIdle && p.devices > 0 {
@@ -74,14 +75,14 @@ func (p *callers) back(c *caller) {
 	}
 }
 
-// join counts a device that lives. Callers do not outlive the last one.
+// join counts a device that runs. When the last one has left, all callers end.
 func (p *callers) join() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.devices++
 }
 
-// leave is the end of a device.
+// leave counts a device that has ended.
 func (p *callers) leave() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
+	"github.com/myriad-iot/myriad/sim/skill"
 )
 
 // slow is a dialer whose calls take a second and fail.
@@ -21,8 +23,8 @@ func (slow) Dial(context.Context, *sim.Caller) (sim.Conversation, sim.Facts, sim
 // Calls at the same time each have a stack, later ones take those that are there, and none outlives the
 // last device: a bubble does not end before its goroutines.
 func TestCallers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := &Config{Fleet: &sim.Fleet{Name: "f", Count: 100, Bindings: []sim.Binding{{Role: sim.RoleData}}},
+	bubble.Test(t, func(t *testing.T) {
+		c := &Config{Shared: skill.Shared{Fleet: &sim.Fleet{Name: "f", Count: 100, Bindings: []sim.Binding{{Role: sim.RoleData}}}},
 			Dialer: slow{}, Program: NewProgram()}
 		used := map[*caller]int{}
 		var mu sync.Mutex
@@ -53,7 +55,7 @@ func TestCallers(t *testing.T) {
 
 // A call is a context like any other: it ends once, whoever asks how, and tells who asked to be told.
 func TestCallIsAContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		c := new(call)
 		told := make(chan string, 4)
 		stop := sim.AfterFunc(sim.Deadline{Context: c, At: time.Now()}, func() { told <- "no" })

@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
+	"github.com/myriad-iot/myriad/sim/pace"
 )
 
 // A call that hangs ends when its device has to leave, and not when the call's own time is up.
@@ -19,16 +21,16 @@ func TestLeavingEndsACall(t *testing.T) {
 		late  bool // the act is added while the call is under way
 	}{
 		{"offline", all(sim.ActOffline, 4*time.Second), false},
-		{"power loss", all(sim.ActPowerLoss, 4*time.Second), false},
+		{"power loss", all(powerLoss, 4*time.Second), false},
 		{"offline, told during the call", all(sim.ActOffline, 4*time.Second), true},
-		{"power loss, told during the call", all(sim.ActPowerLoss, 4*time.Second), true},
+		{"power loss, told during the call", all(powerLoss, 4*time.Second), true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				w := newWorld()
 				w.dialing = 10 * time.Second
 				f := testFleet(1)
-				f.Report.Every = 0
+				f.Skills[0].Every = 0
 				acts := []sim.Act{all(sim.ActConnect, 0), tt.leave, all(sim.ActComeBack, 6*time.Second)}
 				told := len(acts)
 				if tt.late {
@@ -42,8 +44,12 @@ func TestLeavingEndsACall(t *testing.T) {
 				}
 				time.Sleep(2*time.Second + time.Millisecond)
 				synctest.Wait()
-				if g := b.config.Gauges; g.Wanted.Load() != 0 || b.devices[0].reach.Load() != nil {
-					t.Errorf("wanted %d, still calling %v, after it left", g.Wanted.Load(), b.devices[0].reach.Load() != nil)
+				calling := false
+				if i := b.devices[0].reach.Load(); i != nil {
+					_, calling = (*i).(*call)
+				}
+				if g := b.config.Gauges; g.Wanted.Load() != 0 || calling {
+					t.Errorf("wanted %d, still calling %v, after it left", g.Wanted.Load(), calling)
 				}
 				time.Sleep(20 * time.Second)
 				b.finish()
@@ -54,8 +60,9 @@ func TestLeavingEndsACall(t *testing.T) {
 				if l := b.tape.links; len(l) != 2 || l[0].at != 16*time.Second {
 					t.Errorf("links %v, want one from 16 s on", l)
 				}
-				if s := b.tape.samples; len(s) != 1 || s[0].Outcome != sim.OK || s[0].Sent != max(s[0].Due, s[0].Ready) {
-					t.Errorf("samples %+v, want that of the second call, without lag", s)
+				s := b.tape.samples
+				if len(s) != 2 || s[0].Ending != sim.CutOff || s[1].Outcome != sim.OK || s[1].Sent != max(s[1].Due, s[1].Ready) {
+					t.Errorf("samples %+v, want that the story cut off the first call, and that of the second, without lag", s)
 				}
 				if b.world.buried != 0 {
 					t.Error("a call left a socket behind")
@@ -67,7 +74,7 @@ func TestLeavingEndsACall(t *testing.T) {
 
 // Acts that keep the device connected, and new loads, leave a call alone.
 func TestACallSurvivesPokes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWorld()
 		w.dialing = 10 * time.Second
 		b := start(t, w, testFleet(1), 1, all(sim.ActConnect, 0), all(sim.ActConnect, 3*time.Second))
@@ -92,7 +99,7 @@ func TestACallSurvivesPokes(t *testing.T) {
 
 // A dialer that does not look at its context may come back with a connection that nobody wants.
 func TestAConnectionThatComesTooLateIsClosedAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWorld()
 		w.dialing, w.deaf = 10*time.Second, true
 		b := start(t, w, testFleet(1), 1, all(sim.ActConnect, 0), all(sim.ActOffline, 4*time.Second))
@@ -115,7 +122,7 @@ func TestTheEndOfARunEndsCalls(t *testing.T) {
 		"ctx":    func(b *bench, cancel context.CancelFunc) { cancel(); b.poke() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				w := newWorld()
 				w.dialing = time.Hour
 				b := start(t, w, testFleet(5), 1, all(sim.ActConnect, 0))
@@ -134,9 +141,9 @@ func TestTheEndOfARunEndsCalls(t *testing.T) {
 
 // ctx is the hard end also for a device that waits for its peer, once it is poked.
 func TestCtxEndsAConnectedDevice(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := testFleet(3)
-		f.Report.Every = 0
+		f.Skills[0].Every = 0
 		b := start(t, newWorld(), f, 1, all(sim.ActConnect, 0))
 		time.Sleep(time.Minute)
 		b.cancel()
@@ -151,7 +158,7 @@ func TestCtxEndsAConnectedDevice(t *testing.T) {
 
 // A device that gave up calls again when it is told to connect after a leave.
 func TestGivingUpEndsWithTheNextWish(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := testFleet(1)
 		f.Bindings[0].Retry, _ = sim.RetrySpecimen("give-up")
 		w := newWorld()
@@ -173,7 +180,7 @@ func TestGivingUpEndsWithTheNextWish(t *testing.T) {
 
 // Only a connection that was stable lets the policy start again.
 func TestOnlyAStableConnectionStartsThePolicyAfresh(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := testFleet(1)
 		f.Bindings[0].Retry, _ = sim.RetrySpecimen("aws-py-v1") // 1 s, 2 s, 4 s ...; stable after 20 s
 		w := newWorld()
@@ -201,15 +208,16 @@ func TestOnlyAStableConnectionStartsThePolicyAfresh(t *testing.T) {
 
 // The end is exclusive for reports and inclusive for acts.
 func TestTheEndToTheNanosecond(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := start(t, newWorld(), testFleet(1), 1, all(sim.ActConnect, 0))
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		d := b.devices[0]
-		seq := d.seq
-		end, _ := d.schedule.Due(&d.c.Program.current.Load().load, seq+3)
+		law := pace.Periodic{Every: d.c.Fleet.Skills[0].Every.D()}
+		seq := d.number()
+		end, _ := law.Due(&d.c.Program.current.Load().course.Load, d.Key, 0, seq+3)
 		for _, at := range []time.Duration{end, end + 1} {
-			act := all([]sim.ActKind{sim.ActOffline, sim.ActPowerLoss}[at-end], at)
+			act := all([]sim.ActKind{sim.ActOffline, powerLoss}[at-end], at)
 			b.config.Program.Add(&act, at)
 		}
 		b.config.Program.End(end)

@@ -6,10 +6,10 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
 )
 
 // desk is a conversation that keeps what is published and has room for so much.
@@ -36,30 +36,34 @@ func (k *desk) Room() int               { return k.room }
 
 // obedient is a connected device that takes commands, without a goroutine.
 func obedient(t *testing.T, qos byte) (*Device, *desk, *tape) {
-	devices, _ := workbench(t, 3, 1)
+	f := testFleet(3)
+	f.Skills = append(f.Skills, sim.Skill{Name: sim.SkillObey, Listen: "cmd/{id}", Topic: "done/{fleet}/{id}", QoS: &qos})
+	devices, _ := workbenchOf(t, &sim.Plan{Fleets: []sim.Fleet{f}})
 	d, k, tape := devices[2], &desk{room: 100}, new(tape)
-	d.c.Fleet.Bindings[0].Commands = sim.Commands{Topic: "cmd/{id}", Reply: "done/{fleet}/{id}", QoS: qos}
 	d.c.Recorder, d.c.Run, d.conv = tape, 77, k
 	return d, k, tape
 }
 
-func (d *Device) hear(topic string, s sim.Stamp, at sim.Instant) {
+// told is a message that came, with a stamp in it.
+func (d *Device) told(topic string, s sim.Stamp, at sim.Instant) {
 	payload := s.Append([]byte(`{"do":"`))
-	d.handle(&sim.Event{Kind: sim.EventInbound, At: d.c.T0.Add(at), Inbound: &sim.Inbound{Topic: []byte(topic), Payload: append(payload, '"', '}')}})
+	d.handle(&sim.Event{Kind: sim.EventInbound, At: d.T0.Add(at), Inbound: &sim.Inbound{Topic: []byte(topic), Payload: append(payload, '"', '}')}})
 }
 
 func TestCommands(t *testing.T) {
 	d, k, tape := obedient(t, 2)
-	command := sim.Stamp{Run: 77, Fleet: sim.CommandBit, Device: 2, Seq: 5, Due: time.Second}
-	d.hear("cmd/meters-2", command, 3*time.Second)
+	command := sim.Stamp{Run: 77, Stream: 1, Device: 2, Seq: 5, Due: time.Second}
+	d.told("cmd/meters-2", command, 3*time.Second)
 	for _, other := range []sim.Stamp{
-		{Run: 76, Fleet: sim.CommandBit, Device: 2}, {Run: 77, Fleet: sim.CommandBit, Device: 1}, // not ours
-		{Run: 77, Fleet: sim.CommandBit | 1, Device: 2}, {Run: 77, Device: 2}, // another fleet's, our own
+		{Run: 76, Stream: 1, Device: 2}, {Run: 77, Stream: 1, Device: 1}, // not ours
+		{Run: 77, Stream: 1, Fleet: 1, Device: 2}, {Run: 77, Device: 2}, // another fleet's, our own
 	} {
-		d.hear("cmd/meters-2", other, 3*time.Second)
+		d.told("cmd/meters-2", other, 3*time.Second)
 	}
-	d.hear("done/meters/meters-2", command, 3*time.Second) // our own answer
-	d.hear("m/meters-1", sim.Stamp{Run: 77, Device: 1, Due: 2 * time.Second}, 4*time.Second)
+	own := command
+	own.Stream = 2
+	d.told("done/meters/meters-2", own, 3*time.Second)
+	d.told("m/meters-1", sim.Stamp{Run: 77, Device: 1, Due: 2 * time.Second}, 4*time.Second)
 	if len(tape.samples) != 2 || tape.samples[0].Op != sim.OpObserve || tape.samples[0].Due != time.Second || tape.samples[0].Done != 3*time.Second ||
 		tape.samples[1].Op != sim.OpDelivery || tape.samples[1].Due != 2*time.Second || tape.samples[1].Done != 4*time.Second {
 		t.Fatalf("%+v", tape.samples)
@@ -69,23 +73,23 @@ func TestCommands(t *testing.T) {
 		t.Fatalf("%+v", k.sent)
 	}
 	m := k.sent[0]
-	if got, ok := sim.FindStamp(m.Payload); !ok || got != command || m.Topic != "done/meters/meters-2" || m.QoS != 2 || m.Seq&answerBit == 0 || m.Resend {
+	if got, ok := sim.FindStamp(m.Payload); !ok || got != own || m.Topic != "done/meters/meters-2" || m.QoS != 2 || m.Stream != 2 || m.Seq != 5 || m.Resend || !m.Answer {
 		t.Errorf("%+v, %+v", m, got)
 	}
 	// The connection breaks after the PUBREC: only the PUBREL is due on the next one.
-	d.handle(&sim.Event{Kind: sim.EventReceived, Seq: m.Seq, At: d.c.T0})
-	d.down()
+	d.handle(&sim.Event{Kind: sim.EventReceived, Stream: m.Stream, Seq: m.Seq, At: d.T0})
+	d.down(true)
 	d.conv = k
 	d.send()
 	if m := k.sent[1]; len(k.sent) != 2 || !m.Released || !m.Resend || m.ID != 1 {
 		t.Errorf("%+v", k.sent)
 	}
-	d.handle(&sim.Event{Kind: sim.EventAcked, Seq: m.Seq, At: d.c.T0})
-	d.down()
+	d.handle(&sim.Event{Kind: sim.EventAcked, Stream: m.Stream, Seq: m.Seq, At: d.T0})
+	d.down(true)
 	d.conv = k
 	d.send()
-	if len(k.sent) != 2 || len(d.rare.answers) != 0 || d.out.len() != 0 || tape.count(sim.CountSent) != 0 {
-		t.Errorf("%+v is left, %d sent, the outbox has %d", d.rare.answers, len(k.sent), d.out.len())
+	if len(k.sent) != 2 || d.out.len() != 0 || tape.count(sim.CountSent) != 0 {
+		t.Errorf("%d sent, the outbox has %d", len(k.sent), d.out.len())
 	}
 }
 
@@ -94,7 +98,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	d, k, tape := obedient(t, 1)
 	k.room = 3
 	for seq := range uint32(maxAnswers + 5) {
-		d.hear("cmd/meters-2", sim.Stamp{Run: 77, Fleet: sim.CommandBit, Device: 2, Seq: seq}, time.Second)
+		d.told("cmd/meters-2", sim.Stamp{Run: 77, Stream: 1, Device: 2, Seq: seq}, time.Second)
 	}
 	dropped := 0
 	for _, s := range tape.samples {
@@ -144,12 +148,12 @@ func source(o sim.Ordinal, attempt int) netip.AddrPort {
 }
 
 func TestRebind(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := &nomad{world: newWorld()}
 		f := testFleet(1)
 		b := prepared(t, w.world, f, w)
 		b.config.Source = source
-		b.launch(all(sim.ActConnect, 0), all(sim.ActRebind, 25*time.Second))
+		b.launch(all(sim.ActConnect, 0), all(newAddress, 25*time.Second))
 		time.Sleep(time.Minute)
 		b.check(t)
 		calls := w.made()
@@ -164,11 +168,39 @@ func TestRebind(t *testing.T) {
 	})
 }
 
+// A reset ends the connection abruptly, for the target too; the device counts it and calls again as its policy says. Who
+// has no connection is not reset, and datagrams know no reset.
+func TestReset(t *testing.T) {
+	for channel, want := range map[sim.Channel]int{sim.ChannelMQTT: 1, sim.ChannelCoAP: 0} {
+		bubble.Test(t, func(t *testing.T) {
+			f := testFleet(1)
+			f.Bindings[0].Channel = channel
+			f.Bindings[0].Retry, _ = sim.RetrySpecimen("fixed-5s")
+			w := newWorld()
+			b := prepared(t, w, f, w)
+			b.launch(all(resets, 0), all(sim.ActConnect, time.Second), all(resets, 25*time.Second))
+			time.Sleep(time.Minute)
+			b.check(t)
+			reset := 0
+			for _, s := range b.tape.samples {
+				if s.Outcome == sim.TCPReset && s.Op == sim.OpConnect && s.Done == 25*time.Second {
+					reset++
+				}
+			}
+			if reset != want || b.world.closed[true] != want || b.tape.count(sim.CountAttempt) != 1+want || b.config.Gauges.Connected.Load() != 1 {
+				t.Errorf("%s: %d resets, closed %v, %d calls, %d connected", channel, reset, b.world.closed, b.tape.count(sim.CountAttempt), b.config.Gauges.Connected.Load())
+			}
+			b.finish()
+			b.balance(t)
+		})
+	}
+}
+
 // A redirect is followed once, at once, and only to a host that may be loaded.
 func TestRedirect(t *testing.T) {
 	for reference, followed := range map[string]bool{"127.0.0.9:1884": true, "localhost": true, "broker.test:99 other": true,
 		"elsewhere.test:1883": false, "": false, "[::1": false} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			w := &nomad{world: newWorld(), first: sim.MQTTRedirected, to: reference}
 			f := testFleet(1)
 			f.Bindings[0].Retry, _ = sim.RetrySpecimen("fixed-5s")

@@ -2,167 +2,162 @@ package device
 
 import (
 	"context"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
 
-	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
-	"github.com/myriad-iot/myriad/sim/pace"
-	"github.com/myriad-iot/myriad/sim/payload"
+	"github.com/myriad-iot/myriad/sim/ledger"
+	"github.com/myriad-iot/myriad/sim/skill"
 )
 
-// Config is what all devices of a fleet share. It must not change while devices run, nor be copied.
-type Config struct {
-	Fleet     *sim.Fleet
-	Index     uint16 // of the fleet in the plan
-	Seed      uint64
-	Run       uint32 // goes into every stamp
-	T0        time.Time
-	Dialer    sim.Dialer
-	Endpoints sim.Endpoints
-	Encoder   *payload.Encoder
-	Recorder  sim.Recorder
-	Program   *Program
-	Gauges    *Gauges
-	Graveyard func(sim.Conversation) // keeps the sockets of devices that lost power open until the run's end
-
-	// Gate is what late calls wait at; nil is none.
-	Gate *Gate
-
-	// Source is the address that a device's call goes out from. Nil leaves it to the kernel.
-	Source func(o sim.Ordinal, attempt int) netip.AddrPort
-
-	// Begin is the instant from which on these devices are this process's, and Epoch how many processes
-	// carried them before. What came due earlier was another's to report. 0 is the run's beginning.
-	Begin sim.Instant
-	Epoch uint32
-
-	// Lease is until when the devices may act; they leave by themselves when it has ended, because another
-	// process may have them by then. Nil is forever.
-	Lease *Lease
-
-	scratch sync.Pool // of *scratch
-	callers callers
-}
-
-// Gauges count a fleet's present state. Devices write them, anybody reads them.
-type Gauges struct {
-	Wanted    atomic.Int64 // devices that are on and meant to be connected
-	Connected atomic.Int64
-	Backlog   atomic.Int64 // reports that wait, or wait for an answer
-	Stuck     atomic.Int64 // of those, the ones of devices that are not meant to be connected
-	Due       atomic.Int64 // reports so far
-	Done      atomic.Int64 // answered well, or written for QoS 0
-	Acted     atomic.Int64 // times that an act took effect on a device: see Program.Effects
-	Ended     atomic.Int64 // devices that have made all their reports: see Program.End
-}
-
-// Device is one device. Its fields belong to the goroutine that Go starts, but for those Poke uses.
+// Device is one device: the host of its skills. Only the goroutine that Go starts may use its fields, except
+// those that Poke uses. A hundred thousand devices are common, so small fields stand together: a test says how
+// large it may be.
 type Device struct {
-	c       *Config
-	account *reports.Account
-	ordinal sim.Ordinal
-	key     uint64
-	id      string
-	topic   string
+	skill.Body
+	c     *Config
+	parts []part // in the order of the fleet's skills
 
-	wake  chan struct{}
-	reach atomic.Pointer[sim.Interrupter] // the open conversation's, or the call's that is under way
+	reach    atomic.Pointer[sim.Interrupter] // what it waits in: the open conversation, the call under way, or sleep
+	poked    atomic.Bool                     // since it last slept
+	returned atomic.Bool                     // errands have ended, and their skills do not know yet
 
 	place     cursor
-	on        bool // has power
-	wanted    bool // is meant to be connected
-	ended     bool // has made all its reports
+	on        bool   // has power
+	wanted    bool   // is meant to be connected
+	ended     bool   // nothing more comes due
+	resuming  bool   // what skills do now was done already, by the process that carried the device before
+	had       bool   // a session had been established before the waits that delays counts
+	given     bool   // the retry policy gave up
+	tries     uint16 // calls since the connection was wanted
 	conv      sim.Conversation
 	linkSince sim.Instant // when conv was established
 
-	schedule pace.Reports
-	turn     uint32 // the schedule's next report
-	seq      uint32 // its number; it falls behind turn when the device was without power
-	out      outbox
-	ready    sim.Instant // since when it could send: connected, and with room
+	out   outbox
+	ready sim.Instant // since when it could send: connected, and with room
 
-	delays  int         // waits that the retry policy gave since the last stable connection
-	had     bool        // a session had been established before those waits
-	calls   int         // calls ever
-	tries   uint16      // calls since the connection was wanted
+	delays  int32       // waits that the retry policy gave since the last stable connection
 	peer    uint16      // number of the endpoint that was called last
+	denied  bool        // a call has failed since the connection was wanted
+	grant   bool        // it may call once: see mayCall
+	resends uint32      // that it may still do on this connection
+	bad     bool        // it has misbehaved
+	leaving bool        // it sends nothing more on this connection, whose token is over: see renew
+	closed  uint8       // connections running that the peer closed soon
 	dialDue sim.Instant // when the next call is due
-	wantDue sim.Instant // when the first call of this want was due
-	given   bool        // the retry policy gave up
+	wantDue sim.Instant // when the first call was due since the connection was wanted
 
-	life    *Life
-	sleeper *time.Timer
-	rare    *rare // nil until it is needed
+	group   *Group
+	sleeper *sleeper // nil while it is connected
+	extra   *extra   // nil until it is needed
+	errands *errands // nil until there is one
 }
 
-// New returns device o of c's fleet, without power.
-func New(c *Config, o sim.Ordinal, account *reports.Account) *Device {
-	key := sim.DeviceKey(c.Seed, int(c.Index), o)
-	return &Device{
-		c: c, account: account, ordinal: o, key: key,
-		id: c.Fleet.DeviceID(o), topic: c.Fleet.Topic(o),
-		wake: make(chan struct{}, 1),
+// part is a skill of the device, with the account of what it sends.
+type part struct {
+	skill.Self
+	account *ledger.Account
+	pending int32 // what the skill had under way when it was asked last
+}
+
+// New returns device o of c's fleet, without power. account returns the account of each of its streams.
+func New(c *Config, o sim.Ordinal, account func(sim.Stream) *ledger.Account) *Device {
+	c.prepare()
+	d := &Device{c: c, parts: make([]part, len(c.kit))}
+	d.Body = skill.Body{
+		Shared: &c.Shared, Host: d, Ordinal: o, Key: sim.DeviceKey(c.Seed, int(c.Index), o), ID: c.Fleet.DeviceID(o),
 	}
+	for i := range d.parts {
+		t, p := &c.kit[i], &d.parts[i]
+		p.Self = skill.Self{Body: &d.Body, Number: uint8(i), Topic: c.Fleet.Expand(c.Fleet.Skills[i].Topic, o), Stream: t.up}
+		if t.fresh != nil {
+			p.State = t.fresh.New()
+		}
+		p.account = account(t.up)
+	}
+	return d
 }
 
-// Poke makes the device look at its program again. It may be called from any goroutine.
+// Poke makes the device read its program again. It may be called from any goroutine and does not wait.
 func (d *Device) Poke() {
-	select {
-	case d.wake <- struct{}{}:
-	default:
-	}
+	d.poked.Store(true) // first: sleep looks at it after it has set reach
 	if i := d.reach.Load(); i != nil {
 		(*i).Interrupt()
 	}
 }
 
-// Life is what devices live in: until it ends, which is the hard end, without goodbye.
-type Life struct {
-	ctx context.Context
-	all sync.WaitGroup
+// Group is the devices that run together and stop together. When its context ends they stop at once and
+// close their connections without a DISCONNECT.
+type Group struct {
+	ctx  context.Context
+	all  sync.WaitGroup
+	held <-chan struct{} // closed when devices may begin, or ctx ends; nil: they may at once
 }
 
-// NewLife returns a life that ends with ctx. Who ends it has to poke the devices: one that waits for its
-// peer, or calls it, learns of it then.
-func NewLife(ctx context.Context) *Life { return &Life{ctx: ctx} }
+// NewGroup returns a group that runs until ctx ends. Whoever ends ctx must also poke the devices: a device
+// that waits for its peer, or is connecting, notices only then.
+func NewGroup(ctx context.Context) *Group { return &Group{ctx: ctx} }
 
-// Wait returns when no device lives any more.
-func (l *Life) Wait() { l.all.Wait() }
+// Hold makes devices that Go starts from now on do nothing until begin is called, once, or the group's context
+// ends. So their goroutines, whose memory costs more than all else at the beginning of a run, are made before
+// anything is due. Until then [Config.T0] may change.
+func (g *Group) Hold() (begin func()) {
+	held := make(chan struct{})
+	g.held = held
+	open := sync.OnceFunc(func() { close(held) })
+	stop := context.AfterFunc(g.ctx, open)
+	return func() { stop(); open() }
+}
 
-// Go lives until the program finishes or l ends. The device lives on one goroutine at a time.
+// await returns when the devices may begin. It is a function of its own so that its frame does not stay on the
+// stack of a device, and waits for one channel only: a wait for two takes 200 bytes more of each device.
 //
-// Whenever that goroutine's stack has grown and the device is about to do nothing for a while, it goes on
-// on a new one. The runtime halves a stack only when less than a quarter of it is used, and a device that
-// waits uses more than that of 4 KiB: a stack that has grown would stay so, and be half of what a device
-// costs. (GODEBUG=adaptivestackstart=0 has to be set for that, or the runtime makes new stacks as large
-// as old ones are on average.)
-func (d *Device) Go(l *Life) {
-	l.all.Add(1)
-	d.life = l
+//go:noinline
+func (g *Group) await() {
+	if g.held != nil {
+		<-g.held
+	}
+}
+
+// Wait returns when every device of the group, and everything that the devices started, has ended.
+func (g *Group) Wait() { g.all.Wait() }
+
+// Go starts the device and returns at once. The device runs until its program finishes or the group's
+// context ends; [Group.Wait] waits for it. It uses one goroutine at a time.
+//
+// When the stack of that goroutine has grown and the device is about to wait, it continues on a new
+// goroutine. The runtime halves a stack only when less than a quarter of it is used, and a waiting device
+// uses more than a quarter of 4 KiB. So a stack that has grown would stay large, and it would be half of the
+// memory of a device. (This needs GODEBUG=adaptivestackstart=0: otherwise the runtime makes new stacks as
+// large as the average of the old ones.)
+func (d *Device) Go(g *Group) {
+	g.all.Add(1)
+	d.group = g
 	d.c.callers.join()
 	go func() {
+		g.await()
 		d.resume()
-		d.live()
+		d.runOn()
 	}()
 }
 
-func (d *Device) live() {
-	if d.run(d.life.ctx) {
-		go d.live()
+// runOn runs the device on this goroutine, and then on new ones, until it ends.
+func (d *Device) runOn() {
+	if d.run(d.group.ctx) {
+		go d.runOn()
 		return
 	}
 	d.c.callers.leave()
-	d.life.all.Done()
+	d.group.all.Done()
 }
 
-// run returns true when it wants to go on on a new goroutine.
+// run returns true when the device has to continue on a new goroutine.
 func (d *Device) run(ctx context.Context) (again bool) {
 	place := stackPlace()
-	// Not in the first round: if catching up alone grows a stack, it grows every new one, and none would wait.
+	// Not in the first round: if catchUp alone makes a stack grow, it would do so on every new goroutine,
+	// and the device would never wait.
 	for first := true; ctx.Err() == nil; first = false {
 		until, next := d.catchUp()
 		if !first && next != calls && d.out.len() == 0 && stackPlace() != place {
@@ -176,7 +171,7 @@ func (d *Device) run(ctx context.Context) (again bool) {
 		case calls:
 			d.dial(ctx)
 		case sleeps:
-			d.sleep(ctx, until)
+			d.sleep(until)
 		case leaves:
 			d.goodbye()
 			d.leave()
@@ -187,8 +182,8 @@ func (d *Device) run(ctx context.Context) (again bool) {
 	return false
 }
 
-// stackPlace is where its caller's stack is. Called from the same frame it returns something else only
-// after the stack was copied, which is how stacks grow.
+// stackPlace returns the address of its caller's stack. Two calls from the same frame differ only when the
+// runtime has copied the stack in between, which it does to make it grow.
 //
 //go:noinline
 func stackPlace() uintptr {
@@ -200,15 +195,15 @@ func stackPlace() uintptr {
 type pursuit uint8
 
 const (
-	waits pursuit = iota
-	calls
-	sleeps
-	leaves
+	waits  pursuit = iota // for its peer, on an open connection
+	calls                 // its peer
+	sleeps                // without a connection
+	leaves                // the run
 )
 
-// catchUp does what is due and says what to do until when. It is a function of its own, like others
-// here, to keep the frames small that a device has on its stack while it waits or writes: together
-// they have to fit in the 2 KiB that a goroutine starts with, for a stack that has grown stays so.
+// catchUp does what is due and returns what to do next, and until when. It is a separate function, like
+// others here, so that the frames on the stack of a waiting or writing device are small: together they
+// must fit in the 2 KiB that a goroutine starts with, because a stack that has grown stays large.
 //
 //go:noinline
 func (d *Device) catchUp() (sim.Instant, pursuit) {
@@ -217,15 +212,25 @@ func (d *Device) catchUp() (sim.Instant, pursuit) {
 	if l := d.c.Lease; l != nil && l.Over(now) {
 		return 0, leaves // before anything that is due is done
 	}
+	if d.bad {
+		return 0, leaves
+	}
+	if d.returned.Load() {
+		d.fetchBack()
+	}
 	nextAct := d.act(s, now)
-	nextDue := d.report(s, now)
-	if !d.ended && s.end <= now {
+	nextDue := d.pursue(s, now)
+	if !d.ended && s.course.End <= now {
 		d.ended = true
 		d.c.Gauges.Ended.Add(1)
 	}
 	until := min(nextAct, nextDue)
+	if d.c.data.MQTT.Lifetime > 0 && d.conv != nil && !s.finish {
+		until = min(until, d.renew(now))
+	}
 	switch {
 	case s.finish:
+		d.runEnds(s.course.End)
 		return 0, leaves
 	case d.conv != nil:
 		return until, waits
@@ -237,7 +242,7 @@ func (d *Device) catchUp() (sim.Instant, pursuit) {
 	return until, sleeps
 }
 
-// wait waits for what the peer has to say.
+// wait waits for an event of the connection and handles it.
 //
 //go:noinline
 func (d *Device) wait(until sim.Instant) { d.handle(d.conv.Wait(d.c.T0.Add(until))) }
@@ -248,14 +253,15 @@ func (d *Device) now() sim.Instant { return time.Since(d.c.T0) }
 func (d *Device) act(s *script, now sim.Instant) sim.Instant {
 	n := d.c.Fleet.Count
 	for {
-		at, instant, what := s.next(d.place, sim.FleetKey(d.c.Seed, int(d.c.Index)), d.ordinal, n)
+		at, instant, what := s.next(d.place, sim.FleetKey(d.c.Seed, int(d.Index)), d.Ordinal, n)
 		d.place = at
 		if what == effectNone || instant > now {
 			return instant
 		}
 		d.place = s.after(at)
-		// What was due before goes first, however late we are: the history shall not depend on it.
-		d.report(s, instant-1)
+		// What was due before this act is done first, even when we are late: the order of a device's
+		// actions must not depend on how fast this machine is.
+		d.pursue(s, instant-1)
 		if d.conv != nil && d.linkSince <= instant {
 			d.send()
 		}
@@ -263,124 +269,88 @@ func (d *Device) act(s *script, now sim.Instant) sim.Instant {
 		case effectConnect:
 			d.powerOn(s, instant)
 		case effectDisconnect:
-			d.offline()
-		case effectPowerLoss:
-			d.powerLoss()
-		case effectRebind:
-			d.rebind(instant)
+			d.offline(instant)
+		case effectFault:
+			if do := s.acts[at.act].fault.Do; do != nil {
+				do(victim{d, s}, instant)
+			}
+		case effectTask:
+			d.begin(s.acts[at.act].act.Task, instant)
 		}
 		d.c.Gauges.Acted.Add(1)
 	}
 }
 
-// powerOn gives the device power, if it has none, and the wish to be connected, at instant.
+// powerOn gives the device power, if it has none, and makes it want a connection, at instant.
 func (d *Device) powerOn(s *script, instant sim.Instant) {
 	if !d.on {
 		d.on = true
-		if f := d.c.Fleet; d.schedule.Every == 0 && f.Report.Every > 0 {
-			d.schedule = pace.NewReports(d.key, instant, &f.Report)
-		}
-		// What came due while it was dark was never measured.
-		for due, ok := d.due(s); ok && due < instant; due, ok = d.due(s) {
-			d.turn++
-		}
+		d.power(s, instant)
 	}
 	if d.wanted {
 		return
 	}
 	d.wanted = true
 	d.c.Gauges.Wanted.Add(1)
-	d.c.Gauges.Stuck.Add(-int64(d.out.len()))
-	d.delays, d.had, d.given, d.tries = 0, false, false, 0
-	d.dialDue, d.wantDue = instant, instant
+	d.c.Gauges.Stuck.Add(-d.underWay())
+	d.delays, d.had, d.given, d.tries, d.denied = 0, false, false, 0, false
+	d.dialDue, d.wantDue, d.grant, d.closed = instant, instant, true, 0
+	d.connecting(sim.StateWaiting, instant)
 }
 
-// offline disconnects properly; the device goes on measuring.
-func (d *Device) offline() {
+// offline disconnects in the protocol's way; the device goes on measuring.
+func (d *Device) offline(instant sim.Instant) {
+	d.callCut(instant)
 	if d.conv != nil {
 		d.conv.Close(false)
-		d.down()
+		d.dies(ledger.EndGoodbye)
+		d.down(true)
 	}
 	d.unwant()
+	d.connecting(sim.StateSwitchedOff, instant)
 }
 
-// powerLoss silences the device. Its memory is gone: what waited is dropped, and what was in
-// flight is never heard of again.
-func (d *Device) powerLoss() {
-	if d.conv != nil {
-		d.c.Graveyard(d.conv)
-		d.down()
-	}
-	d.unwant()
-	d.on, d.rare = false, nil
-	waiting := d.out.clear() // all of it: down has put what was in flight there
-	d.c.Gauges.Backlog.Add(-int64(len(waiting)))
-	d.c.Gauges.Stuck.Add(-int64(len(waiting)))
-	for i := range waiting {
-		if !waiting[i].sent {
-			d.drop(waiting[i].seq)
-		}
-	}
-}
-
+// unwant makes the device want no connection.
 func (d *Device) unwant() {
 	if !d.wanted {
 		return
 	}
 	d.wanted = false
 	d.c.Gauges.Wanted.Add(-1)
-	d.c.Gauges.Stuck.Add(int64(d.out.len()))
+	d.c.Gauges.Stuck.Add(d.underWay())
 }
 
-// down forgets the conversation; what was in flight waits again.
-func (d *Device) down() {
+// down removes the connection from the device's state; messages in flight wait to be sent again. own: the
+// device itself ended it.
+func (d *Device) down(own bool) {
 	d.reach.Store(nil)
-	d.conv = nil
-	d.out.requeue()
-	if d.rare != nil {
-		for i := range d.rare.answers {
-			d.rare.answers[i].flying = false
-		}
-	}
+	d.conv, d.leaving = nil, false
+	d.out.requeue(func(s sim.Stream) bool { return d.c.streams[s].Answer })
 	d.c.Gauges.Connected.Add(-1)
-	d.c.Recorder.Link(d.c.Index, d.peer, d.ordinal, false, d.now())
+	now := d.now()
+	d.linked(false, now)
+	d.link(false, false, now)
+	if r := d.receiver(); r != nil {
+		r.Down(own, now)
+	}
 }
 
-// goodbye is the orderly end.
+// goodbye closes the connection in the protocol's way.
 func (d *Device) goodbye() {
 	if d.conv != nil {
 		d.conv.Close(false)
-		d.down()
+		d.dies(ledger.EndGoodbye)
+		d.down(true)
 	}
 }
 
-// leave runs at the end in any case.
+// leave ends what the device still has open. It runs at the end in any case.
 func (d *Device) leave() {
 	if d.conv != nil {
 		d.conv.Close(true)
-		d.down()
+		d.dies(ledger.EndOther)
+		d.down(true)
 	}
 	d.unwant()
-	if d.sleeper != nil {
-		d.sleeper.Stop()
-	}
-}
-
-// sleep waits until the instant, a poke, or the end of ctx.
-func (d *Device) sleep(ctx context.Context, until sim.Instant) {
-	wait := until - d.now()
-	if wait <= 0 {
-		return
-	}
-	if d.sleeper == nil {
-		d.sleeper = time.NewTimer(wait)
-	} else {
-		d.sleeper.Reset(wait)
-	}
-	select {
-	case <-d.sleeper.C:
-	case <-d.wake:
-	case <-ctx.Done():
-	}
-	d.sleeper.Stop()
+	d.abandon()
 }

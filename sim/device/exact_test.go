@@ -12,14 +12,14 @@ import (
 	"strconv"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
+	"github.com/myriad-iot/myriad/sim/internal/peers"
+	"github.com/myriad-iot/myriad/sim/ledger"
 	"github.com/myriad-iot/myriad/sim/mqtt"
-	"github.com/myriad-iot/myriad/sim/payload"
-	"github.com/myriad-iot/myriad/sim/peers"
+	"github.com/myriad-iot/myriad/sim/skill"
 )
 
 // cutter cuts connections at the steps of a QoS 2 exchange: a packet is refused, or lost on the wire, or
@@ -196,7 +196,7 @@ func (x *exact) take(first byte, body []byte) []byte {
 // exactFleet is one device that reports with QoS 2 and does not give up.
 func exactFleet(every time.Duration, inflight int) sim.Fleet {
 	f := testFleet(1)
-	f.Report.Every = sim.Duration(every)
+	f.Skills[0].Every = sim.Duration(every)
 	f.Model.Buffer.Capacity = 100_000
 	b := &f.Bindings[0]
 	b.QoS, b.Session, b.Inflight = 2, sim.Duration(time.Hour), inflight
@@ -206,17 +206,13 @@ func exactFleet(every time.Duration, inflight int) sim.Fleet {
 
 // drive lets a device report over connections that are cut until there were enough cuts, and returns
 // when all that came due is acknowledged.
-func drive(t *testing.T, f sim.Fleet, endpoints sim.Endpoints, c *cutter, dial func(ctx context.Context) (net.Conn, error)) (sim.Ordinal, reports.Totals, *tape) {
+func drive(t *testing.T, f sim.Fleet, endpoints sim.Endpoints, c *cutter, dial func(ctx context.Context) (net.Conn, error)) (sim.Ordinal, ledger.Totals, *tape) {
 	t.Helper()
 	plan := &sim.Plan{Seed: 1, Fleets: []sim.Fleet{f}}
 	tape := new(tape)
-	ledger := reports.NewLedger(plan, 1, tape)
-	encoder, err := payload.New(&f.Model)
-	if err != nil {
-		t.Fatal(err)
-	}
+	book := ledger.New(plan, 1, tape)
 	config := &Config{
-		Fleet: &plan.Fleets[0], Seed: 1, Run: 1, T0: time.Now(), Encoder: encoder, Recorder: tape,
+		Shared: skill.Shared{Fleet: &plan.Fleets[0], Run: 1, T0: time.Now()}, Seed: 1, Skills: skills(t, &plan.Fleets[0]), Recorder: tape,
 		Endpoints: endpoints, Program: NewProgram(), Gauges: new(Gauges),
 		Dialer: &mqtt.Dialer{Binding: f.Bindings[0], DialConn: func(ctx context.Context, _ *sim.Caller) (net.Conn, error) {
 			conn, err := dial(ctx)
@@ -228,8 +224,8 @@ func drive(t *testing.T, f sim.Fleet, endpoints sim.Endpoints, c *cutter, dial f
 	}
 	connect := all(sim.ActConnect, 0)
 	config.Program.Add(&connect, 0)
-	d := New(config, 0, ledger.Account(0, 0))
-	running := NewLife(t.Context())
+	d := New(config, 0, func(sim.Stream) *ledger.Account { return book.Account(0, 0, 0) })
+	running := NewGroup(t.Context())
 	d.Go(running)
 	for !c.done() {
 		time.Sleep(10 * time.Millisecond)
@@ -242,7 +238,7 @@ func drive(t *testing.T, f sim.Fleet, endpoints sim.Endpoints, c *cutter, dial f
 	config.Program.Finish()
 	d.Poke()
 	running.Wait()
-	return 0, ledger.Close(time.Since(config.T0), 0).All, tape
+	return 0, book.Close(time.Since(config.T0), 0).All, tape
 }
 
 // everyStep checks that each step was cut in each manner.
@@ -262,7 +258,7 @@ func TestExactlyOnce(t *testing.T) {
 	for _, forgets := range []int{0, 7} {
 		for _, inflight := range []int{1, 5} {
 			t.Run(fmt.Sprintf("forgets %d inflight %d", forgets, inflight), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					x := &exact{t: t, session: make(map[uint16]uint32), delivered: make(map[uint32]int), forgets: forgets}
 					c := &cutter{r: rand.New(rand.NewPCG(7, uint64(inflight))), cuts: make(map[string]int), limit: 10_000}
 					_, totals, tape := drive(t, exactFleet(5*time.Millisecond, inflight), nil, c, func(context.Context) (net.Conn, error) {

@@ -27,10 +27,14 @@ type world struct {
 	forget  bool // keep no arrivals
 
 	dialing time.Duration // how long a call takes; 0 is rtt
+	holding time.Duration // after which the target closes a connection; 0 is never
 	deaf    bool          // a call goes on when its context has ended
 	publish sim.Outcome   // what Publish meets; neither OK nor MQTTPubackError breaks the conversation
 	writing time.Duration // how long Publish blocks
 	closed  map[bool]int  // conversations by abrupt
+
+	answer sim.Outcome // of a message that arrived; anything but OK is a no
+	nobody bool        // the answer says that nobody subscribes
 }
 
 type dialled struct {
@@ -42,6 +46,7 @@ type dialled struct {
 type arrival struct {
 	o      sim.Ordinal
 	seq    uint32
+	stream sim.Stream
 	at     sim.Instant
 	due    sim.Instant
 	resend bool
@@ -77,6 +82,9 @@ func (w *world) Dial(ctx context.Context, c *sim.Caller) (sim.Conversation, sim.
 	t := &talk{w: w, o: c.Ordinal, poke: make(chan struct{}, 1)}
 	w.mu.Lock()
 	w.convs[c.Ordinal] = t
+	if w.holding > 0 {
+		time.AfterFunc(w.holding, func() { w.set(func() { t.broken = true }); t.Interrupt() })
+	}
 	w.mu.Unlock()
 	return t, sim.Facts{Established: time.Now(), Interrupter: t}, sim.OK
 }
@@ -99,7 +107,7 @@ func (w *world) rise() {
 	w.up = true
 }
 
-func (w *world) bury(sim.Conversation) {
+func (w *world) keepOpen(sim.Conversation) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.buried++
@@ -122,8 +130,9 @@ type talk struct {
 }
 
 type reply struct {
-	seq uint32
-	at  time.Time
+	seq    uint32
+	stream sim.Stream
+	at     time.Time
 }
 
 func (t *talk) Publish(m *sim.Message) sim.Outcome {
@@ -141,10 +150,10 @@ func (t *talk) Publish(m *sim.Message) sim.Outcome {
 		h := fnv.New64a()
 		h.Write(m.Payload)
 		stamp, _ := sim.FindStamp(m.Payload)
-		t.w.arrived = append(t.w.arrived, arrival{t.o, m.Seq, time.Since(t.w.t0), stamp.Due, m.Resend, h.Sum64()})
+		t.w.arrived = append(t.w.arrived, arrival{t.o, m.Seq, m.Stream, time.Since(t.w.t0), stamp.Due, m.Resend, h.Sum64()})
 	}
 	if m.QoS > 0 {
-		t.pending = append(t.pending, reply{m.Seq, time.Now().Add(t.w.rtt)})
+		t.pending = append(t.pending, reply{m.Seq, m.Stream, time.Now().Add(t.w.rtt)})
 	}
 	return sim.OK
 }
@@ -175,7 +184,11 @@ func (t *talk) await(deadline time.Time) sim.Event {
 	if len(t.pending) > 0 && !time.Now().Before(t.pending[0].at) {
 		a := t.pending[0]
 		t.pending = t.pending[1:]
-		return sim.Event{Kind: sim.EventAcked, Seq: a.seq, Attempts: 1, At: time.Now()}
+		e := sim.Event{Kind: sim.EventAcked, Stream: a.stream, Seq: a.seq, Attempts: 1, At: time.Now(), Outcome: t.w.answer, Nobody: t.w.nobody}
+		if e.Outcome != sim.OK {
+			e.Kind = sim.EventFailed
+		}
+		return e
 	}
 	if t.broken {
 		return sim.Event{Kind: sim.EventDown, Outcome: sim.TCPReset, At: time.Now()}

@@ -9,26 +9,28 @@ import (
 )
 
 const (
-	behind = 5 * time.Millisecond // how late a call is when the machine, not the schedule, is what holds it up
-	burst  = 16                   // turns between two looks at the network
+	behind = 5 * time.Millisecond // a call that is later than this is late because of the machine, not of the schedule
+	burst  = 16                   // how many may pass before the scheduler has to poll the network
 )
 
-// Gate orders calls on a machine that does not keep up. Go's scheduler looks at the network when it has
-// nothing else to run, so as long as it has calls to begin it does not see the answers to those that were
-// begun: without a gate a fleet that calls faster than the machine can has tens of thousands of calls under
-// way, each with a stack four times a device's, and hardly one comes to its end. (Measured with six
+// Gate slows calls down on a machine that is too slow for them. Go's scheduler polls the network only when
+// it has nothing else to run. As long as it has calls to begin, it does not see the answers to the calls that
+// have begun. Without a gate, a fleet that calls faster than the machine can has tens of thousands of calls
+// under way, each with a stack four times as large as a device's, and hardly any ends. (Measured with six
 // processes on two cores: of 78,000 TCP connections that the kernel had established, 10,000 had seen their
-// CONNACK.) A call that is on time does not meet the gate, unless others wait there: it would be served
-// before them, and they would be ever later. Who wakes devices for an order passes it too, for the same reason. The
-// gate sets no limit: it lets a few begin, waits until the scheduler has looked, and goes on.
+// CONNACK.) The gate lets a few calls begin, waits until the scheduler has polled the network, and lets the
+// next ones begin; it sets no rate. A call that is on time does not wait at the gate, unless others wait
+// there: it would pass before them, and they would be later and later. Whoever wakes devices for an order
+// waits at the gate too, for the same reason.
 type Gate struct {
-	pass    chan struct{} // calls
-	orders  chan struct{} // who brings orders does not queue behind the calls
-	r, w    *os.File      // what comes through this pipe has been seen by a look at the network
+	pass    chan struct{} // for calls
+	orders  chan struct{} // for those who wake devices, so that they do not wait behind all calls
+	r, w    *os.File      // a pipe: a byte that was read from it shows that the network was polled
 	waiting atomic.Int64
 }
 
-// NewGate returns a gate. It is shut until Run, which must follow.
+// NewGate returns a gate, closed until Run is called, which must follow. The error is that no pipe could be
+// made.
 func NewGate() (*Gate, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -37,7 +39,8 @@ func NewGate() (*Gate, error) {
 	return &Gate{pass: make(chan struct{}), orders: make(chan struct{}), r: r, w: w}, nil
 }
 
-// Run opens the gate again and again until ctx ends, and leaves it open.
+// Run lets calls pass, a few at a time, until ctx ends. Then it opens the gate for all and returns, after the
+// goroutine that it started has ended.
 func (g *Gate) Run(ctx context.Context) {
 	seen := make(chan struct{})
 	go g.look(seen)
@@ -67,7 +70,7 @@ func (g *Gate) Run(ctx context.Context) {
 	}
 }
 
-// look waits in the poller, as every device does, for what Run writes.
+// look waits in the network poller, as every device does, for what Run writes.
 func (g *Gate) look(seen chan<- struct{}) {
 	defer close(seen)
 	b := make([]byte, 1)
@@ -79,11 +82,11 @@ func (g *Gate) look(seen chan<- struct{}) {
 	}
 }
 
-// Turn waits its turn to wake a few devices. While late calls wait, about every second turn is theirs. Once the gate
-// is left open it is always one's turn.
+// Turn blocks until the caller may wake a few devices. While late calls wait, about every second turn is
+// theirs. When Run has returned, Turn returns at once.
 func (g *Gate) Turn() { <-g.orders }
 
-// enter waits its turn when a call that was due is late, or those before it are.
+// enter blocks a call that is late, or that other calls wait before, until it may begin.
 func (g *Gate) enter(late time.Duration) {
 	if g == nil || late <= behind && g.waiting.Load() == 0 {
 		return

@@ -7,13 +7,13 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// Lease is until when devices may act. Once it has ended it cannot be renewed: some of them may have left.
-// It may be used from any goroutine. The zero Lease ends at the run's beginning.
+// Lease says until when devices may act. Once it has ended it cannot be renewed, because some of them may
+// have left. Any goroutine may use it. The zero Lease ends at the run's beginning.
 type Lease struct{ until atomic.Int64 }
 
 const lapsed = math.MinInt64
 
-// Renew lets the lease end no earlier than at an instant. It returns false if it has ended.
+// Renew extends the lease to an instant; it never makes it shorter. It returns false if the lease has ended.
 func (l *Lease) Renew(until sim.Instant) bool {
 	for {
 		old := l.until.Load()
@@ -26,7 +26,7 @@ func (l *Lease) Renew(until sim.Instant) bool {
 	}
 }
 
-// Over reports whether the lease has ended by now, and if so ends it for all.
+// Over reports whether the lease has ended at the instant now. If so, it has ended for all devices.
 func (l *Lease) Over(now sim.Instant) bool {
 	for {
 		old := l.until.Load()
@@ -39,5 +39,5 @@ func (l *Lease) Over(now sim.Instant) bool {
 	}
 }
 
-// Lapsed reports whether the lease was found to have ended.
+// Lapsed reports whether a call of Over found that the lease had ended.
 func (l *Lease) Lapsed() bool { return l.until.Load() == lapsed }

@@ -15,7 +15,7 @@ func TestOutboxAgainstASlice(t *testing.T) {
 		capacity, newest := r.IntN(40), r.IntN(2) == 0
 		var box outbox
 		var waiting, inflight []uint32
-		numbers := func(list []report) (seqs []uint32) {
+		numbers := func(list []item) (seqs []uint32) {
 			for i := range list {
 				seqs = append(seqs, list[i].seq)
 			}
@@ -24,7 +24,7 @@ func TestOutboxAgainstASlice(t *testing.T) {
 		for seq := range uint32(3000) {
 			switch n := r.IntN(10); {
 			case n < 5:
-				out, full := box.push(report{seq: seq}, capacity, newest)
+				out, full := box.push(item{seq: seq}, capacity, newest)
 				switch {
 				case len(waiting) < capacity:
 					if waiting = append(waiting, seq); full {
@@ -48,15 +48,15 @@ func TestOutboxAgainstASlice(t *testing.T) {
 				inflight, waiting = append(inflight, waiting[0]), waiting[1:]
 			case n < 9 && len(inflight) > 0:
 				i := r.IntN(len(inflight))
-				if got, ok := box.answered(inflight[i]); !ok || got.seq != inflight[i] {
+				if got, ok := box.answered(0, inflight[i]); !ok || got.seq != inflight[i] {
 					t.Fatalf("seed %d: answered %d, %v, want %d", seed, got.seq, ok, inflight[i])
 				}
 				inflight = slices.Delete(inflight, i, i+1)
 			case r.IntN(10) == 0:
-				box.requeue()
+				box.requeue(func(sim.Stream) bool { return false })
 				waiting, inflight = append(slices.Clone(inflight), waiting...), nil
 			}
-			if _, ok := box.answered(seq + 1); ok {
+			if _, ok := box.answered(0, seq+1); ok {
 				t.Fatalf("seed %d: an answer to %d, which was never sent", seed, seq+1)
 			}
 			if got := numbers(box.waiting.items[box.waiting.head:]); !slices.Equal(got, waiting) {
@@ -75,7 +75,7 @@ func TestOutboxAgainstASlice(t *testing.T) {
 func TestOutboxGivesMemoryBack(t *testing.T) {
 	var box outbox
 	for seq := range uint32(1000) {
-		box.push(report{seq: seq}, 1000, false)
+		box.push(item{seq: seq}, 1000, false)
 	}
 	for range 1000 {
 		box.waiting.pop()
@@ -97,7 +97,7 @@ func BenchmarkOutbox(b *testing.B) {
 			for range b.N {
 				if box.waiting.len() == 0 {
 					for range n.n {
-						box.push(report{}, n.n, false)
+						box.push(item{}, n.n, false)
 					}
 				}
 				box.waiting.pop()
@@ -107,7 +107,7 @@ func BenchmarkOutbox(b *testing.B) {
 			b.ReportAllocs()
 			var box outbox
 			for i := range b.N {
-				box.push(report{seq: uint32(i)}, n.n, false)
+				box.push(item{seq: uint32(i)}, n.n, false)
 			}
 		})
 	}

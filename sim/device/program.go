@@ -1,16 +1,17 @@
 package device
 
 import (
-	"math"
 	"sort"
 	"sync/atomic"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/fault"
 	"github.com/myriad-iot/myriad/sim/pace"
+	"github.com/myriad-iot/myriad/sim/skill"
 )
 
 // Forever is an instant that no run reaches.
-const Forever = sim.Instant(math.MaxInt64 / 2)
+const Forever = skill.Forever
 
 // Program is what the devices of one fleet have to do, shared by all of them and known as far as
 // the timeline is: it grows when a segment begins. Changing it takes effect when the devices are
@@ -20,21 +21,22 @@ type Program struct{ current atomic.Pointer[script] }
 // script is one immutable state of a program.
 type script struct {
 	acts   []timed
-	load   pace.Load
-	end    sim.Instant // reports due at or after it are not made, and acts after it not done
-	finish bool        // say goodbye and return
+	spells []spell      // faults of links
+	course skill.Course // acts after its end are not done
+	finish bool         // say goodbye and return
 }
 
 // timed is an act with the instant at which it starts.
 type timed struct {
 	act   *sim.Act
 	start sim.Instant
+	fault *fault.Kind // what is done to the devices; nil if the act is no such fault
 }
 
 // NewProgram returns a program without acts and without an end.
 func NewProgram() *Program {
 	p := new(Program)
-	p.current.Store(&script{end: Forever})
+	p.current.Store(&script{course: skill.Course{End: Forever}})
 	return p
 }
 
@@ -42,40 +44,56 @@ func NewProgram() *Program {
 func (p *Program) Add(act *sim.Act, start sim.Instant) {
 	p.change(func(s *script) {
 		if act.Kind == sim.ActLoad {
-			s.load = s.load.With(start, act.Load)
+			s.course.Load = s.course.Load.With(start, act.Load)
 			return
 		}
-		s.acts = append(s.acts[:len(s.acts):len(s.acts)], timed{act, start})
+		t := timed{act: act, start: start}
+		if k := fault.Of(act); k.OfDevices() {
+			t.fault = k
+			if k.Link != nil {
+				s.spells = append(s.spells[:len(s.spells):len(s.spells)], spells(k, act, start)...)
+			}
+		}
+		s.acts = append(s.acts[:len(s.acts):len(s.acts)], t)
 	})
 }
 
 // End sets the instant at which reporting ends. Acts that start later have no effect.
-func (p *Program) End(at sim.Instant) { p.change(func(s *script) { s.end = min(s.end, at) }) }
+func (p *Program) End(at sim.Instant) {
+	p.change(func(s *script) { s.course.End = min(s.course.End, at) })
+}
 
 // Finish tells the devices to disconnect and return.
 func (p *Program) Finish() { p.change(func(s *script) { s.finish = true }) }
 
 // Factor is the multiplier of the publish rate at an instant.
-func (p *Program) Factor(at sim.Instant) float64 { return p.current.Load().load.Factor(at) }
+func (p *Program) Factor(at sim.Instant) float64 { return p.current.Load().course.Load.Factor(at) }
 
 // Effects is how often acts have an effect on one of n devices up to an instant, that included.
 // When [Gauges].Acted is as much, no device is behind.
 func (p *Program) Effects(n int, until sim.Instant) int64 {
 	s := p.current.Load()
-	until = min(until, s.end)
+	until = min(until, s.course.End)
 	count := 0
 	for _, t := range s.acts {
+		if t.act.Kind == sim.ActFault && t.fault == nil {
+			continue // of a service
+		}
 		size := t.act.Select.Size(n)
 		switch t.act.Kind {
-		case sim.ActConnect, sim.ActComeBack:
+		case sim.ActConnect, sim.ActComeBack, sim.ActTask:
+			if t.act.Kind == sim.ActTask && t.act.Task.Sent {
+				continue // the operator's to do
+			}
 			count += sort.Search(size, func(rank int) bool { return t.start+pace.Arrival(t.act, rank, size) > until })
-		case sim.ActOffline, sim.ActPowerLoss, sim.ActRebind:
+		case sim.ActOffline, sim.ActFault:
 			if t.start <= until {
 				count += size
 			}
 			if back := t.act.Over.D(); t.act.Kind == sim.ActOffline && back > 0 && t.start+back <= until {
 				count += size
 			}
+		case sim.ActLoad, sim.ActPhaseStart, sim.ActPhaseEnd, sim.ActPhaseRun, sim.ActSettle, sim.ActWait: // none
 		}
 	}
 	return int64(count)
@@ -114,13 +132,13 @@ const (
 	effectNone effect = iota
 	effectConnect
 	effectDisconnect
-	effectPowerLoss
-	effectRebind
+	effectFault
+	effectTask
 )
 
 // cursor is a device's place in its program. A "goes offline for" act has two effects.
 type cursor struct {
-	act  int
+	act  int32
 	back bool // the next effect is the return from acts[act]
 }
 
@@ -128,17 +146,20 @@ type cursor struct {
 // of that effect.
 func (s *script) next(c cursor, key uint64, o sim.Ordinal, n int) (cursor, sim.Instant, effect) {
 	c, at, what := s.find(c, key, o, n)
-	if at > s.end {
+	if at > s.course.End {
 		return c, Forever, effectNone
 	}
 	return c, at, what
 }
 
 func (s *script) find(c cursor, key uint64, o sim.Ordinal, n int) (cursor, sim.Instant, effect) {
-	for ; c.act < len(s.acts); c = (cursor{act: c.act + 1}) {
+	for ; int(c.act) < len(s.acts); c = (cursor{act: c.act + 1}) {
 		t := s.acts[c.act]
 		if c.back {
 			return c, t.start + t.act.Over.D(), effectConnect
+		}
+		if t.act.Kind == sim.ActFault && t.fault == nil {
+			continue
 		}
 		rank, ok := t.act.Select.Rank(key, o, n)
 		if !ok {
@@ -150,20 +171,23 @@ func (s *script) find(c cursor, key uint64, o sim.Ordinal, n int) (cursor, sim.I
 			return c, at, effectConnect
 		case sim.ActOffline:
 			return c, t.start, effectDisconnect
-		case sim.ActPowerLoss:
-			return c, t.start, effectPowerLoss
-		case sim.ActRebind:
-			return c, t.start, effectRebind
+		case sim.ActFault:
+			return c, t.start, effectFault
+		case sim.ActTask:
+			if !t.act.Task.Sent {
+				return c, t.start + pace.Arrival(t.act, rank, t.act.Select.Size(n)), effectTask
+			}
+		case sim.ActLoad, sim.ActPhaseStart, sim.ActPhaseEnd, sim.ActPhaseRun, sim.ActSettle, sim.ActWait: // have no effect on a device by themselves
 		}
 	}
 	return c, Forever, effectNone
 }
 
-// leave is when the device, at c, has to disconnect or loses its power.
+// leave is when the device, at c, has to disconnect, or a fault ends its connection.
 func (s *script) leave(c cursor, key uint64, o sim.Ordinal, n int) sim.Instant {
 	for {
 		at, instant, what := s.next(c, key, o, n)
-		if what != effectConnect && what != effectRebind {
+		if what == effectNone || what == effectDisconnect || what == effectFault && s.acts[at.act].fault.Severs {
 			return instant
 		}
 		c = s.after(at)

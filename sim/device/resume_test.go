@@ -2,15 +2,16 @@ package device
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
 )
 
 // What a device is and does from an instant on is the same whether another process carried it before or
@@ -25,12 +26,12 @@ func TestResumedDevicesGoOnWhereTheyWere(t *testing.T) {
 			var state [2]string
 			exact := true // all that is due arrives some time
 			for i, from := range []sim.Instant{0, begin} {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					r := rand.New(rand.NewPCG(seed, 9))
 					f, w, acts := story(r, []string{"fixed-5s", "full-jitter"})
 					f.Model.Buffer.Capacity = 1 << 20
 					for i := range acts {
-						exact = exact && acts[i].Kind != sim.ActPowerLoss // what waited then is dropped
+						exact = exact && (acts[i].Fault == nil || acts[i].Fault.Verb != string(powerLoss)) // what waited then is dropped
 					}
 					w.rtt, w.window = 0, 0
 					b := prepared(t, w, f, w)
@@ -42,7 +43,7 @@ func TestResumedDevicesGoOnWhereTheyWere(t *testing.T) {
 					state[i] = fmt.Sprint(b.config.Gauges.Acted.Load(), " acts")
 					b.finish()
 					for _, d := range b.devices {
-						state[i] += fmt.Sprintf("; %d: power %v, report %d, number %d", d.ordinal, d.on, d.turn, d.seq)
+						state[i] += fmt.Sprintf("; %d: power %v, schedule %v, number %d", d.Ordinal, d.on, d.parts[0].State, d.number())
 					}
 					got := map[string]bool{}
 					for _, a := range w.arrived {
@@ -62,8 +63,8 @@ func TestResumedDevicesGoOnWhereTheyWere(t *testing.T) {
 				}
 			}
 			reports += len(late)
-			if d := cmp.Diff(late, part); exact && d != "" {
-				t.Errorf("from %v on (-whole +resumed):\n%.2000s", begin, d)
+			if exact && !maps.Equal(late, part) {
+				t.Errorf("from %v on (-whole +resumed):\n%.2000s", begin, cmp.Diff(late, part))
 			}
 			if state[0] != state[1] {
 				t.Errorf("at the end %s\nresumed    %s", state[0], state[1])
@@ -78,10 +79,10 @@ func TestResumedDevicesGoOnWhereTheyWere(t *testing.T) {
 // A resumed device counts as one whose connection broke: it waits as its policy says, and all that it did
 // not report here is another's.
 func TestResumedAccount(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWorld()
 		f := testFleet(3)
-		f.Report.Every = sim.Duration(time.Second)
+		f.Skills[0].Every = sim.Duration(time.Second)
 		f.Bindings[0].Retry, _ = sim.RetrySpecimen("fixed-5s")
 		b := prepared(t, w, f, w)
 		b.config.Begin, b.config.Epoch = 20*time.Second, 1
@@ -102,10 +103,10 @@ func TestResumedAccount(t *testing.T) {
 
 // When the lease ends the devices leave by themselves, and it cannot be renewed then.
 func TestLease(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWorld()
 		f := testFleet(5)
-		f.Report.Every = sim.Duration(time.Second)
+		f.Skills[0].Every = sim.Duration(time.Second)
 		b := prepared(t, w, f, w)
 		b.config.Lease = new(Lease)
 		if b.config.Lease.Over(0) || !b.config.Lease.Renew(5*time.Second) || !b.config.Lease.Renew(2*time.Second) {

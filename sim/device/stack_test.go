@@ -8,10 +8,10 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 	"github.com/myriad-iot/myriad/sim/mqtt"
-	"github.com/myriad-iot/myriad/sim/payload"
+	"github.com/myriad-iot/myriad/sim/skill"
 )
 
 // quiet is a peer that answers CONNECT and each PUBLISH of QoS 1, and says nothing else.
@@ -76,25 +76,21 @@ func BenchmarkBlockedDevice(b *testing.B) {
 			c.Close()
 		}
 		f := testFleet(count)
-		f.Report.Every = sim.Duration(time.Second)
+		f.Skills[0].Every = sim.Duration(time.Second)
 		plan := &sim.Plan{Fleets: []sim.Fleet{f}}
-		encoder, err := payload.New(&f.Model)
-		if err != nil {
-			b.Fatal(err)
-		}
 		config := &Config{
-			Fleet: &plan.Fleets[0], T0: time.Now(), Encoder: encoder, Recorder: nobody{}, Program: NewProgram(), Gauges: new(Gauges),
+			Shared: skill.Shared{Fleet: &plan.Fleets[0], T0: time.Now()}, Skills: skills(b, &plan.Fleets[0]), Recorder: nobody{}, Program: NewProgram(), Gauges: new(Gauges),
 			Dialer: &mqtt.Dialer{Binding: f.Bindings[0]}, Endpoints: sim.Endpoints{sim.SchemeMQTT: {l.Addr().String()}},
 		}
 		connect := all(sim.ActConnect, 0)
 		connect.Over = sim.Duration(time.Second)
 		config.Program.Add(&connect, 0)
-		ledger := reports.NewLedger(plan, 1, nobody{})
+		book := ledger.New(plan, 1, nobody{})
 		ctx, cancel := context.WithCancel(context.Background())
-		running := NewLife(ctx)
+		running := NewGroup(ctx)
 		devices := make([]*Device, count)
 		for o := range devices {
-			devices[o] = New(config, sim.Ordinal(o), ledger.Account(0, sim.Ordinal(o)))
+			devices[o] = New(config, sim.Ordinal(o), func(sim.Stream) *ledger.Account { return book.Account(0, 0, sim.Ordinal(o)) })
 			devices[o].Go(running)
 		}
 		for config.Gauges.Done.Load() < 3*count {

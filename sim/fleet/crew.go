@@ -7,50 +7,62 @@ import (
 	"sync"
 	"time"
 
-	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/device"
-	"github.com/myriad-iot/myriad/sim/payload"
+	"github.com/myriad-iot/myriad/sim/ledger"
+	"github.com/myriad-iot/myriad/sim/skill"
 )
 
-// Crew is the devices of one shard: those whose ordinal is Shard modulo Shards, of every fleet. It
-// does what the latest [Order] says and needs nobody to tell it when. Set the fields first, call
-// Prepare, and do not change them then, but for T0, which may come as late as Run.
+// Crew is the devices of one shard: those of every fleet whose ordinal is Shard modulo Shards. It does what
+// the latest [Order] says. Set the fields, then call Prepare, then Assemble if there is time before T0, then
+// Run; after Prepare only T0 may change, and only before Run.
 type Crew struct {
 	Plan          *sim.Plan
-	Shard, Shards int // Shards 0 is one
+	Shard, Shards int // Shards 0 means 1
 	RunID         uint32
 	T0            time.Time
 	Endpoints     sim.Endpoints
-	Dialer        func(f *sim.Fleet) (sim.Dialer, error)
+	Dialer        func(f *sim.Fleet, r sim.Role, w sim.Weather) (sim.Dialer, error) // of a line (see [sim.Fleet.Lines]), under weather; nil is none
 	Recorder      sim.Recorder
-	Account       func(fleet int, o sim.Ordinal) *reports.Account
+	Opener        func(f *sim.Fleet, r sim.Role, w sim.Weather) (sim.Opener, error) // of lines that fetch; nil when no fleet has one
+	Account       func(fleet int, s sim.Stream, o sim.Ordinal) *ledger.Account
+	Receiver      func(fleet int, o sim.Ordinal) *ledger.Receiver        // nil: no account is kept of what devices hear
+	WillAccount   func(fleet int, o sim.Ordinal) *ledger.WillAccount     // nil: no account is kept of wills
+	Session       func(fleet int, o sim.Ordinal) *ledger.Session         // nil: no account is kept of sessions
+	Journey       func(fleet, number int, o sim.Ordinal) *ledger.Journey // nil: no journeys are kept account of
 
-	// Of devices that other processes carried before, and until when they may act: see [device.Config].
+	// For devices that other processes carried before, and for how long they may act: see [device.Config].
 	Begin sim.Instant
 	Epoch uint32
 	Lease *device.Lease
 
-	Gate *device.Gate // of the process, which late calls wait at, and orders; nil is none
+	// Gate is the one of the process: late calls and orders wait at it. Nil is none. Its Run must go on until
+	// that of the crew has returned.
+	Gate *device.Gate
 
-	squads []*squad
+	squads  []*squad
+	devices *device.Group // nil before Assemble
+	release func()        // lets the group begin
 
-	mu      sync.Mutex
-	order   Order
-	rousing bool // a goroutine pokes the devices
-	again   bool // and has to begin anew
+	mu     sync.Mutex
+	order  Order
+	poking bool           // a goroutine pokes the devices
+	repeat bool           // it has to poke all of them once more
+	ended  bool           // Run has returned or is about to: no goroutine may start
+	pokers sync.WaitGroup // that goroutine
 }
 
-// squad is one fleet's devices with what they share.
+// squad is one line of one fleet's devices in the shard, with what they share.
 type squad struct {
+	index   int // of the fleet
 	fleet   *sim.Fleet
 	config  *device.Config
 	program *device.Program
 	gauges  device.Gauges
 	devices []*device.Device
 
-	mu        sync.Mutex
-	graveyard []sim.Conversation
+	mu       sync.Mutex
+	keptOpen []sim.Conversation
 }
 
 func (s *squad) poke() {
@@ -59,68 +71,142 @@ func (s *squad) poke() {
 	}
 }
 
-// bury keeps a conversation whose device lost power: its peer sees a socket that is there and silent.
-func (s *squad) bury(c sim.Conversation) {
+// keepOpen keeps the connection of a device that lost power: its peer sees an open socket that sends nothing.
+func (s *squad) keepOpen(c sim.Conversation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.graveyard = append(s.graveyard, c)
+	s.keptOpen = append(s.keptOpen, c)
 }
 
-// Prepare makes the devices. It must be called once, before Order and Run.
+// Prepare makes the devices. It must be called once, before Order and Run. Its error names the fleet whose
+// dialer, lines or skills could not be made.
 func (c *Crew) Prepare() error {
 	c.Shards = max(c.Shards, 1)
+	telemetry := telemetryOf(c.Plan)
 	for i := range c.Plan.Fleets {
 		f := &c.Plan.Fleets[i]
-		dialer, err := c.Dialer(f)
+		skills, err := kit(f)
 		if err != nil {
-			return fmt.Errorf("fleet %q: %w", f.Name, err)
+			return err
 		}
-		encoder, err := payload.New(&f.Model)
-		if err != nil {
-			return fmt.Errorf("model %q: %w", f.Model.Name, err)
+		var openers map[sim.Role]sim.Opener
+		for _, r := range f.Lines() {
+			s := &squad{index: i, fleet: f, program: device.NewProgram()}
+			w := s.program.Weather(c.Plan, i, c.Recorder)
+			if openers == nil {
+				if openers, err = c.openers(f, w); err != nil {
+					return fmt.Errorf("fleet %q: %w", f.Name, err)
+				}
+			}
+			dialer, err := c.Dialer(f, r, w)
+			if err != nil {
+				return fmt.Errorf("fleet %q: %w", f.Name, err)
+			}
+			s.config = &device.Config{
+				Shared: skill.Shared{Fleet: f, Index: uint16(i), Run: c.RunID}, Seed: c.Plan.Seed, Skills: skills, Line: r,
+				Dialer: dialer, Opener: func(r sim.Role) sim.Opener { return openers[r] }, Endpoints: c.Endpoints, Recorder: c.Recorder, Telemetry: telemetry,
+				Begin: c.Begin, Epoch: c.Epoch, Lease: c.Lease,
+				Program: s.program, Gauges: &s.gauges, KeepOpen: s.keepOpen, Gate: c.Gate,
+			}
+			if c.Receiver != nil && r == sim.RoleData {
+				s.config.Receiver = func(o sim.Ordinal) *ledger.Receiver { return c.Receiver(i, o) }
+			}
+			if c.WillAccount != nil && r == sim.RoleData && f.LeavesWills() {
+				s.config.WillAccount = func(o sim.Ordinal) *ledger.WillAccount { return c.WillAccount(i, o) }
+			}
+			if c.Session != nil && r == sim.RoleData {
+				s.config.Session = func(o sim.Ordinal) *ledger.Session { return c.Session(i, o) }
+			}
+			if c.Journey != nil && r == sim.RoleData {
+				s.config.Journeys = c.Plan.Journeys(i)
+				s.config.Journey = func(n int, o sim.Ordinal) *ledger.Journey { return c.Journey(i, n, o) }
+			}
+			s.devices = make([]*device.Device, 0, (f.Count+c.Shards-1)/c.Shards)
+			for o := c.Shard; o < f.Count; o += c.Shards {
+				s.devices = append(s.devices, device.New(s.config, sim.Ordinal(o), func(n sim.Stream) *ledger.Account {
+					return c.Account(i, n, sim.Ordinal(o))
+				}))
+			}
+			c.squads = append(c.squads, s)
 		}
-		s := &squad{fleet: f, program: device.NewProgram()}
-		s.config = &device.Config{
-			Fleet: f, Index: uint16(i), Seed: c.Plan.Seed, Run: c.RunID,
-			Dialer: dialer, Endpoints: c.Endpoints, Encoder: encoder, Recorder: c.Recorder,
-			Begin: c.Begin, Epoch: c.Epoch, Lease: c.Lease,
-			Program: s.program, Gauges: &s.gauges, Graveyard: s.bury, Gate: c.Gate,
-		}
-		s.devices = make([]*device.Device, 0, (f.Count+c.Shards-1)/c.Shards)
-		for o := c.Shard; o < f.Count; o += c.Shards {
-			s.devices = append(s.devices, device.New(s.config, sim.Ordinal(o), c.Account(i, sim.Ordinal(o))))
-		}
-		c.squads = append(c.squads, s)
 	}
 	return nil
 }
 
-// Run lives the devices' lives, one goroutine each, until an order says Finish. When ctx ends they
-// are gone at once, without a goodbye.
+// telemetryOf returns [device.Config.Telemetry] of a plan.
+func telemetryOf(p *sim.Plan) func(uint16, sim.Stream) bool {
+	var streams [][]sim.StreamSpec
+	for i := range p.Fleets {
+		streams = append(streams, p.Fleets[i].Streams())
+	}
+	return func(fleet uint16, s sim.Stream) bool {
+		return int(fleet) < len(streams) && int(s) < len(streams[fleet]) && streams[fleet][s].Telemetry()
+	}
+}
+
+// openers makes the openers of a fleet's lines that fetch, by role.
+func (c *Crew) openers(f *sim.Fleet, w sim.Weather) (map[sim.Role]sim.Opener, error) {
+	made := make(map[sim.Role]sim.Opener)
+	for i := range f.Bindings {
+		r := f.Bindings[i].Role
+		if slices.Contains(f.Lines(), r) || c.Opener == nil {
+			continue
+		}
+		o, err := c.Opener(f, r, w)
+		if err != nil {
+			return nil, fmt.Errorf("binding %q: %w", r, err)
+		}
+		made[r] = o
+	}
+	return made, nil
+}
+
+// Assemble makes the goroutines of the devices, which wait for Run. It must be followed by Run with the same
+// ctx, also when ctx has ended meanwhile. Without it Run makes them, when their first acts may be due already.
+func (c *Crew) Assemble(ctx context.Context) {
+	c.devices = device.NewGroup(ctx)
+	c.release = c.devices.Hold()
+	for _, s := range c.squads {
+		for _, d := range s.devices {
+			d.Go(c.devices)
+		}
+	}
+}
+
+// Run runs the devices, one goroutine each, until an order says Finish. When ctx ends they stop at once,
+// without a DISCONNECT. It returns after the devices and all goroutines that Order started have ended.
 func (c *Crew) Run(ctx context.Context) {
-	life := device.NewLife(ctx)
+	if c.devices == nil {
+		c.Assemble(ctx)
+	}
+	poked := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() { // a device that waits for its peer has to be poked
+		defer close(poked)
 		for _, s := range c.squads {
 			s.program.Finish()
 			s.poke()
 		}
 	})
-	defer stop()
 	for _, s := range c.squads {
 		s.config.T0 = c.T0
-		for _, d := range s.devices {
-			d.Go(life)
-		}
 	}
-	life.Wait()
+	c.release()
+	c.devices.Wait()
+	if !stop() {
+		<-poked
+	}
+	c.mu.Lock()
+	c.ended = true
+	c.mu.Unlock()
+	c.pokers.Wait()
 	for _, s := range c.squads {
-		for _, conv := range s.graveyard {
+		for _, conv := range s.keptOpen {
 			conv.Close(true)
 		}
 	}
 }
 
-// Order implements [Crewed]. Devices hear of it soon after.
+// Order implements [Crewed]. The devices act on it soon after. It may start a goroutine, which Run waits for.
 func (c *Crew) Order(o Order) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -138,34 +224,34 @@ func (c *Crew) Order(o Order) {
 			s.program.Finish()
 		}
 	}
-	c.rouse()
+	c.pokeAll()
 	if o.End > 0 {
 		c.mark(o.End)
 	}
 	c.order = o.clone()
 }
 
-const few = 16 // devices that hear of an order at once
+const pokeBatch = 16 // devices that are poked at once, behind a gate
 
-// rouse makes all devices look at their programs. Behind a gate that is a few at a time, on a goroutine that
-// ends when all have been poked: ten thousand that are woken at once keep the process from its messages, and
-// from the coordinator, until the last has had its turn.
-func (c *Crew) rouse() {
+// pokeAll makes all devices read their programs. With a gate it pokes a few at a time, on a goroutine that
+// ends when all have been poked: if ten thousand devices woke at once, the process would handle no message,
+// and none of the coordinator, until the last had run. The caller holds mu.
+func (c *Crew) pokeAll() {
 	if c.Gate == nil {
 		for _, s := range c.squads {
 			s.poke()
 		}
 		return
 	}
-	c.again = c.rousing
-	if c.rousing {
+	c.repeat = c.poking
+	if c.poking || c.ended {
 		return
 	}
-	c.rousing = true
-	go func() {
+	c.poking = true
+	c.pokers.Go(func() {
 		for more := true; more; {
 			for _, s := range c.squads {
-				for some := range slices.Chunk(s.devices, few) {
+				for some := range slices.Chunk(s.devices, pokeBatch) {
 					c.Gate.Turn()
 					for _, d := range some {
 						d.Poke()
@@ -173,14 +259,14 @@ func (c *Crew) rouse() {
 				}
 			}
 			c.mu.Lock()
-			more, c.again = c.again, false
-			c.rousing = more
+			more, c.repeat = c.repeat, false
+			c.poking = more
 			c.mu.Unlock()
 		}
-	}()
+	})
 }
 
-// begin gives the devices all acts of segment k, which starts at start.
+// begin adds all acts of segment k, which starts at start, to the programs of the devices.
 func (c *Crew) begin(k int, start sim.Instant) {
 	acts, last := segment(c.Plan, k)
 	edges(acts, start, c.mark) // before anything can be due there
@@ -189,7 +275,7 @@ func (c *Crew) begin(k int, start sim.Instant) {
 	}
 }
 
-// segment is the k-th segment of a plan, and whether it is the last.
+// segment returns the acts of the k-th segment of a plan, and whether it is the last.
 func segment(p *sim.Plan, k int) (acts []sim.Act, last bool) {
 	first := 0
 	for first < len(p.Acts) && p.Acts[first].Segment < k {
@@ -202,7 +288,8 @@ func segment(p *sim.Plan, k int) (acts []sim.Act, last bool) {
 	return p.Acts[first:end], end == len(p.Acts)
 }
 
-// extend adds a segment to the program of a fleet. The last one has an end, unless that is settled.
+// extend adds a segment to the program of a fleet. The last segment sets the program's end, unless its last
+// act is "everything is settled", whose end is not known yet.
 func extend(p *device.Program, f *sim.Fleet, acts []sim.Act, start sim.Instant, last bool) {
 	end := start
 	for i := range acts {
@@ -231,7 +318,7 @@ func edges(acts []sim.Act, start sim.Instant, mark func(sim.Instant)) {
 	}
 }
 
-// Marker recorders split their figures at phase edges.
+// Marker is a [sim.Recorder] that splits its figures where phases begin and end.
 type Marker interface{ Mark(at sim.Instant) }
 
 func (c *Crew) mark(at sim.Instant) {
@@ -246,12 +333,27 @@ func (c *Crew) State() State {
 	s := State{At: time.Since(c.T0), Number: c.order.Number}
 	c.mu.Unlock()
 	for _, q := range c.squads {
+		if q.index < len(s.Fleets) {
+			other := q.state()
+			s.Fleets[q.index].beside(&other)
+			continue
+		}
 		s.Fleets = append(s.Fleets, q.state())
 	}
 	return s
 }
 
-// state reads what goes up after what has to be there for it, so that no sum is too good.
+// Count returns what all devices of the crew are doing, fleets and lines together. It may be called after Prepare.
+func (c *Crew) Count() (sum FleetState) {
+	for _, q := range c.squads {
+		s := q.state()
+		sum.add(&s)
+	}
+	return sum
+}
+
+// state reads the gauges in an order in which the result is never better than the truth: a number that
+// grows is read before the numbers that grow because of it.
 func (s *squad) state() FleetState {
 	return FleetState{
 		Devices: int64(len(s.devices)),
@@ -259,6 +361,6 @@ func (s *squad) state() FleetState {
 		Acted:   s.gauges.Acted.Load(),
 		Wanted:  s.gauges.Wanted.Load(), Connected: s.gauges.Connected.Load(),
 		Backlog: s.gauges.Backlog.Load(), Stuck: s.gauges.Stuck.Load(),
-		Due: s.gauges.Due.Load(), Done: s.gauges.Done.Load(),
+		Due: s.gauges.Due.Load(), Done: s.gauges.Done.Load(), Heard: s.gauges.Heard.Load(),
 	}
 }

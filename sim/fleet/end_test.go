@@ -6,19 +6,19 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/fleet"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // An interrupt ends reporting at once; answers are waited for, goodbyes said, and nothing is left.
 func TestInterrupt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		r := prepare(t, meters(50, s, connect(20*s), phase("x", 30*s),
-			sim.Act{Kind: sim.ActPowerLoss, Select: everybody()}, phase("y", 30*s)))
+			sim.Act{Kind: sim.ActFault, Fault: &sim.Fault{Site: sim.SitePower, Verb: "power-loss"}, Select: everybody()}, phase("y", 30*s)))
 		r.peer.rtt = 2 * s
 		ctx, cancel := context.WithCancel(t.Context())
 		const at = 10*s + 333*time.Millisecond
@@ -57,7 +57,7 @@ func TestInterrupt(t *testing.T) {
 }
 
 func TestInterruptedWhileCalling(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		r := prepare(t, meters(20, s, connect(0), settle(time.Hour), phase("x", s)))
 		r.peer.dialing = time.Hour
 		ctx, cancel := context.WithCancel(t.Context())
@@ -78,8 +78,8 @@ func TestInterruptedWhileCalling(t *testing.T) {
 
 func TestInterruptedBeforeItBegan(t *testing.T) {
 	for _, before := range []time.Duration{s, 0} {
-		synctest.Test(t, func(t *testing.T) {
-			r := prepare(t, meters(5, s, service(sim.ActKill, s, s), connect(0), phase("x", time.Hour)))
+		bubble.Test(t, func(t *testing.T) {
+			r := prepare(t, meters(5, s, service("kill", s, s), connect(0), phase("x", time.Hour)))
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 			r.worker.T0 = time.Now().Add(before)
@@ -107,7 +107,7 @@ func TestDrain(t *testing.T) {
 		{"slow answers", 15 * s, func(p *peer) { p.slow(40 * s) }, 32 * s, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				r := prepare(t, meters(20, time.Minute, connect(0), phase("x", 110*s)))
 				r.worker.Drain = tt.patience
 				time.AfterFunc(60*s, func() { tt.change(r.peer) })
@@ -126,12 +126,12 @@ func TestDrain(t *testing.T) {
 
 // A socket of a device that lost power stays open and silent until the run's end.
 func TestPowerLossLeavesSocketsOpenUntilTheEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		some := &sim.Selection{Fleet: "meters", Count: 7}
 		r := prepare(t, meters(20, s, connect(0), phase("x", 5*s),
-			sim.Act{Kind: sim.ActPowerLoss, Select: some}, phase("y", 5*s),
+			sim.Act{Kind: sim.ActFault, Fault: &sim.Fault{Site: sim.SitePower, Verb: "power-loss"}, Select: some}, phase("y", 5*s),
 			sim.Act{Kind: sim.ActComeBack, Select: some}, phase("z", 5*s),
-			sim.Act{Kind: sim.ActPowerLoss, Select: some}, phase("end", 5*s)))
+			sim.Act{Kind: sim.ActFault, Fault: &sim.Fault{Site: sim.SitePower, Verb: "power-loss"}, Select: some}, phase("end", 5*s)))
 		r.worker.Far = func(context.Context) {
 			if n := len(r.peer.closes); n != 0 || len(r.peer.lines) != 27 {
 				t.Errorf("%d closed and %d open before the end, want 0 and 27", n, len(r.peer.lines))
@@ -154,7 +154,7 @@ func TestPowerLossLeavesSocketsOpenUntilTheEnd(t *testing.T) {
 }
 
 func TestActWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		r := prepare(t, meters(2, s, connect(0), phase("x", 10*s), phase("y", 10*s), phase("z", 10*s)))
 		short, stop := context.WithTimeout(t.Context(), 4*s)
 		defer stop()
@@ -189,14 +189,14 @@ func TestPrepareSaysWhatIsWrong(t *testing.T) {
 		want   string
 	}{
 		{"dialer", func(_ *sim.Plan, w *fleet.Solo) {
-			w.Devices.Dialer = func(*sim.Fleet) (sim.Dialer, error) { return nil, errors.New("no such channel") }
+			w.Devices.Dialer = func(*sim.Fleet, sim.Role, sim.Weather) (sim.Dialer, error) { return nil, errors.New("no such channel") }
 		}, `fleet "meters": no such channel`},
 		{"model", func(p *sim.Plan, _ *fleet.Solo) { p.Fleets[0].Model.Encoding = "wax" }, `model "meter": unknown encoding "wax"`},
 	} {
 		p := meters(1, s, connect(0))
 		w := &fleet.Solo{Devices: fleet.Crew{
-			Recorder: new(tape), Account: reports.NewLedger(p, 1, new(tape)).Account,
-			Dialer: func(*sim.Fleet) (sim.Dialer, error) { return &peer{}, nil },
+			Recorder: new(tape), Account: ledger.New(p, 1, new(tape)).Account,
+			Dialer: func(*sim.Fleet, sim.Role, sim.Weather) (sim.Dialer, error) { return &peer{}, nil },
 		}}
 		w.Plan, w.T0 = p, time.Now()
 		tt.change(p, w)
@@ -208,9 +208,9 @@ func TestPrepareSaysWhatIsWrong(t *testing.T) {
 
 // The end of reporting is in the plan: a worker that is late itself does not move it.
 func TestALateWorkerDoesNotMoveTheEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		r := prepare(t, meters(10, s, connect(0), phase("x", 10*s)))
-		r.worker.Event = func(e reports.Event) {
+		r.worker.Event = func(e ledger.Event) {
 			if e.Kind == "timeline-end" {
 				time.Sleep(3 * s)
 			}
@@ -224,7 +224,7 @@ func TestALateWorkerDoesNotMoveTheEnd(t *testing.T) {
 
 // Devices that call when the timeline ends still report what came due before it.
 func TestTheDrainWaitsForDevicesThatCall(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		r := prepare(t, meters(10, s, phase("x", 8*s), connect(0), phase("y", 2*s)))
 		r.peer.dialing = 3 * s
 		r.run(t, t.Context())
@@ -236,7 +236,7 @@ func TestTheDrainWaitsForDevicesThatCall(t *testing.T) {
 
 // Nobody waits for the reports of devices that are away by plan.
 func TestTheDrainLeavesThoseWhoAreAway(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		r := prepare(t, meters(10, s, connect(0), phase("x", 5*s), sim.Act{Kind: sim.ActOffline, Select: everybody()}, phase("y", 5*s)))
 		r.run(t, t.Context())
 		if end := r.worker.Now(); end > 10*s+s/10 {

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/fleet"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 const s = time.Second
@@ -112,7 +112,7 @@ func (l *line) Publish(m *sim.Message) sim.Outcome {
 	stamp, _ := sim.FindStamp(m.Payload)
 	l.p.arrivals = append(l.p.arrivals, arrival{l.device, m.Seq, l.p.now(), stamp.Due, m.Resend, h.Sum64()})
 	if m.QoS > 0 && !l.p.mute {
-		l.pending = append(l.pending, sim.Event{Kind: sim.EventAcked, Seq: m.Seq, Attempts: 1, At: time.Now().Add(l.p.rtt)})
+		l.pending = append(l.pending, sim.Event{Kind: sim.EventAcked, Stream: m.Stream, Seq: m.Seq, Attempts: 1, At: time.Now().Add(l.p.rtt)})
 	}
 	return sim.OK
 }
@@ -223,12 +223,12 @@ type rig struct {
 	peer   *peer
 	lever  *lever
 	tape   *tape
-	ledger *reports.Ledger
+	ledger *ledger.Ledger
 	worker *fleet.Solo
 	ticks  []sim.Instant
 
 	mu     sync.Mutex
-	events []reports.Event
+	events []ledger.Event
 }
 
 // meters is a plan of one fleet with these acts, each where the one before ends; the origin of act
@@ -250,7 +250,7 @@ func meters(count int, every time.Duration, acts ...sim.Act) *sim.Plan {
 			Signals: []sim.Signal{{Name: "t", Law: sim.LawWalk, Step: 1}},
 		},
 		Bindings: []sim.Binding{{Role: sim.RoleData, Channel: sim.ChannelMQTT, QoS: 1, Retry: retry}},
-		Report:   sim.Reporting{Topic: "m/{id}", Every: sim.Duration(every)},
+		Skills:   []sim.Skill{{Name: sim.SkillReport, Topic: "m/{id}", Every: sim.Duration(every)}},
 	}}}
 }
 
@@ -270,8 +270,9 @@ func settle(within time.Duration) sim.Act {
 	return sim.Act{Kind: sim.ActSettle, Hold: sim.Duration(within)}
 }
 
-func service(kind sim.ActKind, over, hold time.Duration) sim.Act {
-	return sim.Act{Kind: kind, Service: "broker", Over: sim.Duration(over), Hold: sim.Duration(hold)}
+func service(verb string, over, hold time.Duration) sim.Act {
+	return sim.Act{Kind: sim.ActFault, Hold: sim.Duration(hold),
+		Fault: &sim.Fault{Site: sim.SiteService, Name: "broker", Verb: verb, For: sim.Duration(over)}}
 }
 
 // prepare makes the rig of a plan whose T0 is now.
@@ -280,18 +281,18 @@ func prepare(t *testing.T, p *sim.Plan) *rig {
 	r := &rig{plan: p, tape: new(tape)}
 	r.peer = &peer{t0: time.Now(), rtt: 7 * time.Millisecond, lines: make(map[*line]bool)}
 	r.lever = &lever{p: r.peer}
-	r.ledger = reports.NewLedger(p, 1, r.tape)
+	r.ledger = ledger.New(p, 1, r.tape)
 	r.worker = &fleet.Solo{
 		Devices: fleet.Crew{
 			RunID: 1, Recorder: r.tape, Account: r.ledger.Account,
-			Dialer: func(*sim.Fleet) (sim.Dialer, error) { return r.peer, nil },
+			Dialer: func(*sim.Fleet, sim.Role, sim.Weather) (sim.Dialer, error) { return r.peer, nil },
 		},
 	}
 	r.worker.Timeline = fleet.Timeline{
 		Plan: p, T0: r.peer.t0,
 		Handle: func(string) (sim.Handle, error) { return r.lever, nil },
 		Tick:   func(at sim.Instant) { r.ticks = append(r.ticks, at); r.worker.Course() },
-		Event: func(e reports.Event) {
+		Event: func(e ledger.Event) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.events = append(r.events, e)
@@ -323,4 +324,4 @@ func (r *rig) told() (lines []string) {
 }
 
 // totals closes the ledger.
-func (r *rig) totals() reports.Totals { return r.ledger.Close(r.worker.Now(), 0).All }
+func (r *rig) totals() ledger.Totals { return r.ledger.Close(r.worker.Now(), 0).All }

@@ -7,16 +7,18 @@ import (
 	"time"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/fault"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // fault breaks a service and mends it. It mends it also when ctx ends meanwhile: a drain needs a
 // target that answers.
-func (t *Timeline) fault(ctx context.Context, a *sim.Act) {
-	if err := t.breakAndMend(ctx, a); err != nil {
+func (t *Timeline) fault(ctx context.Context, i int, a *sim.Act) {
+	if err := t.breakAndMend(ctx, i, a); err != nil {
 		t.mu.Lock()
 		t.faultErr = errors.Join(t.faultErr, fmt.Errorf("%s: %w", a.Origin, err))
 		t.mu.Unlock()
-		t.note("fault-failed", err.Error(), a.Origin)
+		t.noteAct(ledger.EventFaultFailed, err.Error(), i)
 	}
 }
 
@@ -30,42 +32,26 @@ func (t *Timeline) command(ctx context.Context, i int, a *sim.Act, start sim.Ins
 		t.mu.Lock()
 		t.faultErr = errors.Join(t.faultErr, fmt.Errorf("%s: %w", a.Origin, err))
 		t.mu.Unlock()
-		t.note("command-failed", err.Error(), a.Origin)
+		t.noteAct(ledger.EventCommandFailed, err.Error(), i)
 	}
 }
 
-func (t *Timeline) breakAndMend(ctx context.Context, a *sim.Act) error {
+func (t *Timeline) breakAndMend(ctx context.Context, i int, a *sim.Act) error {
 	if t.Handle == nil {
 		return errors.New("this target cannot be broken")
 	}
-	h, err := t.Handle(a.Service)
+	kind, ok := fault.Find(a.Fault.Verb)
+	if !ok {
+		return fmt.Errorf("no fault %q", a.Fault.Verb)
+	}
+	h, err := t.Handle(a.Fault.Name)
 	if err != nil {
 		return err
 	}
-	whole := context.WithoutCancel(ctx)
-	at := t.now()
-	if a.Kind == sim.ActFreeze {
-		if err := h.Freeze(whole, true); err != nil {
-			return err
-		}
-		t.note("service-frozen", a.Service+" is frozen", a.Origin)
-		t.until(ctx, at+a.Over.D())
-		if err := h.Freeze(whole, false); err != nil {
-			return err
-		}
-		t.note("service-thawed", a.Service+" answers again", a.Origin)
-		return nil
-	}
-	if err := h.Down(whole, a.Kind == sim.ActKill); err != nil {
-		return err
-	}
-	t.note("service-down", a.Service+" is down", a.Origin)
-	t.until(ctx, at+a.Over.D())
-	if err := h.Up(whole); err != nil {
-		return err
-	}
-	t.note("service-up", a.Service+" is up again", a.Origin)
-	return nil
+	return kind.Run(ctx, &fault.Scene{
+		Fault: a.Fault, Handle: h, Began: time.Now(),
+		Note: func(kind ledger.EventKind, became string) { t.noteAct(kind, a.Fault.Name+" "+became, i) },
+	})
 }
 
 // tick calls Tick when a second of the run ends and watches for the early stop while ctx, the
@@ -96,7 +82,7 @@ func (t *Timeline) tick(ctx context.Context, done <-chan struct{}, stop context.
 			t.mu.Lock()
 			t.course.Stopped = reason
 			t.mu.Unlock()
-			t.note("stopped-early", reason, t.Plan.StopEarly.Origin)
+			t.note(ledger.EventStoppedEarly, reason, t.Plan.StopEarly.Origin)
 			stop(errors.New(reason))
 		}
 	}

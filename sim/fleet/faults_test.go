@@ -6,12 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 func TestServicesAreBrokenAndMended(t *testing.T) {
@@ -21,9 +22,9 @@ func TestServicesAreBrokenAndMended(t *testing.T) {
 		log   []string
 		kinds []string
 	}{
-		{"restart", service(sim.ActRestart, 0, 0), []string{"10s stop", "10.5s up"}, []string{"service-down", "service-up"}},
-		{"kill", service(sim.ActKill, 4*s, 4*s), []string{"10s kill", "14s up"}, []string{"service-down", "service-up"}},
-		{"freeze", service(sim.ActFreeze, 4*s, 4*s), []string{"10s freeze", "14s thaw"}, []string{"service-frozen", "service-thawed"}},
+		{"restart", service("restart", 0, 0), []string{"10s stop", "10.5s up"}, []string{"service-down", "service-up"}},
+		{"kill", service("kill", 4*s, 4*s), []string{"10s kill", "14s up"}, []string{"service-down", "service-up"}},
+		{"freeze", service("freeze", 4*s, 4*s), []string{"10s freeze", "14s thaw"}, []string{"service-frozen", "service-thawed"}},
 	} {
 		for _, interrupted := range []bool{false, true} {
 			name := tt.name
@@ -31,7 +32,7 @@ func TestServicesAreBrokenAndMended(t *testing.T) {
 				name += ", interrupted"
 			}
 			t.Run(name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					r := prepare(t, meters(10, s, connect(5*s), phase("x", 5*s), tt.act, phase("y", 20*s)))
 					r.lever.took = s / 2
 					ctx, cancel := context.WithCancel(t.Context())
@@ -40,7 +41,7 @@ func TestServicesAreBrokenAndMended(t *testing.T) {
 					if interrupted {
 						time.AfterFunc(12*s, cancel)
 						length = 12 * s
-						if tt.act.Over > 0 { // the mending cannot wait any longer
+						if tt.act.Fault.For > 0 { // the mending cannot wait any longer
 							want[1] = "12s " + strings.Fields(want[1])[1]
 						}
 					}
@@ -53,8 +54,11 @@ func TestServicesAreBrokenAndMended(t *testing.T) {
 					}
 					var kinds []string
 					for _, e := range r.events {
-						if e.Origin == "f:2" && e.Kind != string(tt.act.Kind) {
-							kinds = append(kinds, e.Kind)
+						if e.Act == 2 && e.Kind != ledger.Begun(tt.act.Kind) {
+							kinds = append(kinds, string(e.Kind))
+						}
+						if (e.Act == 2) != (e.Origin == "f:2") || (e.Act == 2) != (e.Fault == tt.name) {
+							t.Errorf("event %+v", e)
 						}
 					}
 					if !slices.Equal(kinds, tt.kinds) {
@@ -62,7 +66,7 @@ func TestServicesAreBrokenAndMended(t *testing.T) {
 					}
 					// A mended target answers what is left, but for what a frozen one took in and forgot.
 					got := r.totals()
-					if tt.act.Kind != sim.ActFreeze && (got.Acked != got.Due || got.Due == 0) {
+					if tt.name != "freeze" && (got.Acked != got.Due || got.Due == 0) {
 						t.Errorf("%d due and %d acknowledged", got.Due, got.Acked)
 					}
 				})
@@ -73,8 +77,8 @@ func TestServicesAreBrokenAndMended(t *testing.T) {
 
 // A service that is down when the timeline ends is up again before answers are waited for.
 func TestTheDrainNeedsAWholeTarget(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := prepare(t, meters(10, s, connect(5*s), service(sim.ActKill, time.Hour, 0), phase("x", 20*s)))
+	bubble.Test(t, func(t *testing.T) {
+		r := prepare(t, meters(10, s, connect(5*s), service("kill", time.Hour, 0), phase("x", 20*s)))
 		r.lever.took = 8 * s // longer than the patience of the drain
 		r.run(t, t.Context())
 		if want := []string{"5s kill", "25s up"}; !slices.Equal(r.lever.log, want) {
@@ -88,7 +92,7 @@ func TestTheDrainNeedsAWholeTarget(t *testing.T) {
 
 func TestAServiceThatCannotBeBroken(t *testing.T) {
 	kill := func() *sim.Plan {
-		return meters(2, s, connect(0), phase("x", s), service(sim.ActKill, s, s), phase("y", 5*s))
+		return meters(2, s, connect(0), phase("x", s), service("kill", s, s), phase("y", 5*s))
 	}
 	for _, tt := range []struct {
 		name   string
@@ -98,16 +102,17 @@ func TestAServiceThatCannotBeBroken(t *testing.T) {
 	}{
 		{"kill fails", kill(), func(r *rig) { r.lever.fail = "down" }, "f:2: stuck"},
 		{"start fails", kill(), func(r *rig) { r.lever.fail = "up" }, "f:2: stuck"},
-		{"freeze fails", meters(2, s, service(sim.ActFreeze, s, s), phase("y", 5*s)), func(r *rig) { r.lever.fail = "freeze" }, "f:0: stuck"},
-		{"thaw fails", meters(2, s, service(sim.ActFreeze, s, s), phase("y", 5*s)), func(r *rig) { r.lever.fail = "thaw" }, "f:0: stuck"},
+		{"freeze fails", meters(2, s, service("freeze", s, s), phase("y", 5*s)), func(r *rig) { r.lever.fail = "freeze" }, "f:0: stuck"},
+		{"thaw fails", meters(2, s, service("freeze", s, s), phase("y", 5*s)), func(r *rig) { r.lever.fail = "thaw" }, "f:0: stuck"},
 		{"no handles", kill(), func(r *rig) { r.worker.Handle = nil }, "f:2: this target cannot be broken"},
 		{"no such handle", kill(), func(r *rig) {
 			r.worker.Handle = func(name string) (sim.Handle, error) { return nil, errors.New("no " + name) }
 		}, "f:2: no broker"},
-		{"two fail", meters(2, s, service(sim.ActKill, s, s), service(sim.ActKill, s, s)), func(r *rig) { r.lever.fail = "down" }, "f:0: stuck\nf:1: stuck"},
+		{"no such fault", meters(2, s, service("melt", s, s), phase("y", 5*s)), func(*rig) {}, `f:0: no fault "melt"`},
+		{"two fail", meters(2, s, service("kill", s, s), service("kill", s, s)), func(r *rig) { r.lever.fail = "down" }, "f:0: stuck\nf:1: stuck"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				r := prepare(t, tt.plan)
 				tt.change(r)
 				err := r.worker.Run(t.Context())
@@ -155,7 +160,7 @@ func TestEarlyStop(t *testing.T) {
 		{"a quiet start", s, []time.Duration{0, 12 * s}, 0, 10 * s, 40 * s},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				p := meters(10, tt.every, phase("quiet", tt.quiet), connect(0), phase("x", 40*s-tt.quiet))
 				p.StopEarly = &sim.StopEarly{Share: 0.9, For: sim.Duration(5 * s), Origin: "f:9"}
 				r := prepare(t, p)
@@ -194,7 +199,7 @@ func TestEarlyStop(t *testing.T) {
 
 // Answers that stay out after the timeline's end did not end it early.
 func TestNoEarlyStopInTheDrain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := meters(10, s, connect(0), phase("x", 9*s+s/2))
 		p.StopEarly = &sim.StopEarly{Share: 0.9, For: sim.Duration(s), Origin: "f:9"}
 		r := prepare(t, p)

@@ -2,10 +2,10 @@ package fleet_test
 
 import (
 	"testing"
-	"testing/synctest"
 
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/fleet"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
 )
 
 // remnant is a crew of which only the first of three shards is left.
@@ -32,13 +32,13 @@ func TestSettleOverThoseThatAreLeft(t *testing.T) {
 		want string
 	}{
 		{"settled", true, false, ""},
-		{"nobody told of the loss", false, false, `not all devices of "meters" have got to it`},
+		{"nobody told of the loss", false, false, `not all devices of "meters" have carried out the steps before it`},
 		{"those that are left cannot connect", true, true, `4 devices of "meters" are not connected`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				p := meters(10, s, connect(5*s), sim.Act{Kind: sim.ActOffline, Select: some, Over: sim.Duration(2 * s), Hold: sim.Duration(2 * s)},
-					settle(20*s), sim.Act{Kind: sim.ActRebind, Select: some}, settle(20*s))
+					settle(20*s), sim.Act{Kind: sim.ActFault, Fault: &sim.Fault{Site: sim.SiteLink, Verb: "new-address"}, Select: some}, settle(20*s))
 				r := prepare(t, p)
 				r.peer.down = tt.down
 				r.worker.Devices = fleet.Crew{

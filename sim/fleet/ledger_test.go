@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/backend"
 	"github.com/myriad-iot/myriad/sim/fleet"
+	"github.com/myriad-iot/myriad/sim/ledger"
 	"github.com/myriad-iot/myriad/sim/mqtt"
 	"github.com/myriad-iot/myriad/sim/probe"
 )
@@ -34,24 +34,26 @@ func startBroker(t *testing.T) string {
 	return b.Addr()
 }
 
-// rehearse runs a plan's fleets against devices' and the probe's endpoint and settles the ledger.
-func rehearse(t *testing.T, p *sim.Plan, devices, far string) reports.Totals {
+// settled runs a plan whose devices call at one address, with the probe at another, and closes the ledger.
+func settled(t *testing.T, p *sim.Plan, devices, far string) *ledger.Settlement {
 	t.Helper()
 	c := clock{time.Now().Add(200 * time.Millisecond)}
-	recorder := reports.NewRecorder(p, 0, 0)
-	ledger := reports.NewLedger(p, 77, recorder)
+	recorder := ledger.NewRecorder(p, 0, 0)
+	book := ledger.New(p, 77, recorder)
 	for i := range p.Fleets {
-		ledger.Observable(i, true, false)
+		book.Observable(i, true, false)
 	}
-	pr := &probe.Probe{Plan: p, RunID: 77, Endpoints: sim.Endpoints{sim.SchemeMQTT: {far}}, Witness: ledger, Clock: c}
+	pr := &probe.Probe{Plan: p, RunID: 77, Endpoints: sim.Endpoints{sim.SchemeMQTT: {far}}, Witness: book, Clock: c}
 	ctx, cancel := context.WithCancel(context.Background())
 	var probing sync.WaitGroup
 	probing.Go(func() { pr.Run(ctx) })
 	defer func() { cancel(); probing.Wait() }()
 	<-pr.Ready()
 	w := &fleet.Solo{Devices: fleet.Crew{
-		RunID: 77, Endpoints: sim.Endpoints{sim.SchemeMQTT: {devices}}, Recorder: recorder, Account: ledger.Account,
-		Dialer: func(f *sim.Fleet) (sim.Dialer, error) { return &mqtt.Dialer{Binding: *f.Data()}, nil },
+		RunID: 77, Endpoints: sim.Endpoints{sim.SchemeMQTT: {devices}}, Recorder: recorder, Account: book.Account, Receiver: book.Receiver, WillAccount: book.WillAccount,
+		Dialer: func(f *sim.Fleet, r sim.Role, w sim.Weather) (sim.Dialer, error) {
+			return &mqtt.Dialer{Binding: *f.Binding(r), Fleet: f.Name}, nil
+		},
 	}}
 	w.Plan, w.T0 = p, c.t0
 	w.Far = func(ctx context.Context) { pr.Drain(ctx, 500*time.Millisecond) }
@@ -61,7 +63,8 @@ func rehearse(t *testing.T, p *sim.Plan, devices, far string) reports.Totals {
 	if err := w.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return ledger.Close(w.Now(), 200*time.Millisecond).All
+	pr.Drain(t.Context(), 500*time.Millisecond) // what the brokers say when the devices are gone
+	return book.Close(w.Now(), 200*time.Millisecond)
 }
 
 func liarPlan(devices int, every, length time.Duration) *sim.Plan {
@@ -71,7 +74,7 @@ func liarPlan(devices int, every, length time.Duration) *sim.Plan {
 			Name: "meters", Count: devices,
 			Model:    sim.Model{Name: "meter", Encoding: sim.EncodingJSON, Buffer: sim.Buffer{Capacity: 5000}}, // a slow machine sends them late, not never
 			Bindings: []sim.Binding{{Role: sim.RoleData, Channel: sim.ChannelMQTT, QoS: 1}},
-			Report:   sim.Reporting{Topic: "m/{id}", Every: sim.Duration(every)},
+			Skills:   []sim.Skill{{Name: sim.SkillReport, Topic: "m/{id}", Every: sim.Duration(every)}},
 		}},
 		Acts: []sim.Act{
 			{Kind: sim.ActConnect, Select: &sim.Selection{Fleet: "meters", All: true}, Curve: sim.CurveEvenly, Over: sim.Duration(time.Second), Hold: sim.Duration(time.Second)},
@@ -90,8 +93,8 @@ func TestALiarIsReportedExactly(t *testing.T) {
 	if underRace {
 		devices = 150
 	}
-	l := &liar{broker: startBroker(t), lose: 100, double: 70, swap: 130}
-	got := rehearse(t, liarPlan(devices, 100*time.Millisecond, length), l.listen(t), l.broker)
+	l := &liar{between: between{broker: startBroker(t)}, lose: 100, double: 70, swap: 130}
+	got := settled(t, liarPlan(devices, 100*time.Millisecond, length), l.listen(t, l.serve), l.broker).All
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t.Logf("liar saw %d: lost %d, doubled %d, swapped %d; ledger %+v", l.seen, l.lost, l.doubled, l.swapped, got)

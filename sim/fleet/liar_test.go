@@ -9,7 +9,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 )
 
@@ -18,53 +17,14 @@ import (
 // passed on twice, every swap-th is held back and passed on after the next one of its device. It
 // counts what it did. Clients that are not devices pass untouched.
 type liar struct {
-	broker                 string
+	between
 	lose, double, swap     int
 	mu                     sync.Mutex
 	seen                   int
 	lost, doubled, swapped int
-	conns                  []net.Conn
 }
 
-// listen serves until the test ends and returns the address.
-func (l *liar) listen(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			all.Go(func() { l.serve(c) })
-		}
-	})
-	t.Cleanup(func() {
-		ln.Close()
-		l.mu.Lock()
-		for _, c := range l.conns {
-			c.Close()
-		}
-		l.mu.Unlock()
-		all.Wait()
-	})
-	return ln.Addr().String()
-}
-
-func (l *liar) serve(device net.Conn) {
-	defer device.Close()
-	broker, err := net.Dial("tcp", l.broker)
-	if err != nil {
-		return
-	}
-	defer broker.Close()
-	l.mu.Lock()
-	l.conns = append(l.conns, device, broker)
-	l.mu.Unlock()
+func (l *liar) serve(device, broker net.Conn) {
 	v := &victim{device: device, broker: broker, swallow: make(map[uint16]int)}
 	done := make(chan struct{})
 	go func() {

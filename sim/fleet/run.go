@@ -7,45 +7,48 @@ import (
 	"sync"
 	"time"
 
-	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/device"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
-// Crewed is devices that a timeline commands: a [Crew], or many in other processes. Both methods
-// return at once and may be called from any goroutine.
+// Crewed is the devices that a timeline commands: those of one [Crew], or of many in other processes. Both
+// methods return at once and may be called from any goroutine.
 type Crewed interface {
-	// Order passes on the latest order.
+	// Order gives the devices the latest order.
 	Order(o Order)
-	// State is the devices' present state, or the latest that is known. It is not changed later.
+	// State returns the latest known state of the devices. It is not changed later.
 	State() State
 }
 
-// Timeline walks a plan's acts: it tells the devices when each segment begins, breaks what has to be
-// broken, and knows when all is settled or drained. Set the fields first and do not change them.
+// Timeline performs a plan's acts in order: it tells the devices when each segment begins, breaks and mends
+// services, and waits until everything is settled or drained. Set the fields first and do not change them.
 type Timeline struct {
 	Plan   *sim.Plan
 	T0     time.Time // the run's origin; the first act starts then
 	Crew   Crewed
-	Handle func(service string) (sim.Handle, error) // breaks services; nil when the plan breaks none
-	Event  func(reports.Event)                      // called from several goroutines; nil is allowed
+	Handle func(service string) (sim.Handle, error) // returns what breaks a service; nil when the plan breaks none
+	Event  func(ledger.Event)                       // called from several goroutines; nil is allowed
 	Tick   func(at sim.Instant)                     // called when a second of the run ends, from one goroutine; nil is allowed
-	Mark   func(at sim.Instant)                     // called when it is known that a phase begins or ends at an instant; nil is allowed
-	Far    func(ctx context.Context)                // waits until the far end has seen what is on its way; nil is allowed
+	Mark   func(at sim.Instant)                     // called as soon as it is known when a phase begins or ends; nil is allowed
+	Far    func(ctx context.Context)                // waits until the far end has received what is under way; nil is allowed
 
-	// Command has the commands of act i of the plan sent, which starts at start, and returns when
-	// the last is on its way or ctx has ended. Nil when the plan has none.
+	// Command sends the commands of act i of the plan, which starts at start, and returns when the last was
+	// sent or ctx has ended. Nil when the plan has none.
 	Command func(ctx context.Context, i int, a *sim.Act, start sim.Instant) error
 
-	// Drain bounds how long answers are waited for after the timeline's end while none arrives;
-	// 0 means 5 s.
+	// First is how long after it began a settle act looks for the first time. In virtual time what a step before it
+	// does happens at the same instant, and has to have happened.
+	First time.Duration
+
+	// Drain is how long the end of the run waits for answers while none arrives; 0 means 5 s.
 	Drain time.Duration
 
 	once     sync.Once
-	programs []*device.Program // what the devices of each fleet have to do, to know when they have
-	order    Order             // of the goroutine that walks
-	missed   missed            // likewise
-	done     []chan struct{}   // of each act
+	programs []*device.Program // of each fleet: tells what the devices have to have done by an instant
+	order    Order             // of the goroutine in Run
+	lost     lostEffects       // likewise
+	done     []chan struct{}   // of each act; closed when it has ended
 	mu       sync.Mutex        // guards course and faultErr
 	course   Course
 	faults   sync.WaitGroup
@@ -53,18 +56,18 @@ type Timeline struct {
 	finished chan struct{}
 }
 
-// Course is how the timeline went.
+// Course is what the timeline did, and when.
 type Course struct {
-	Started map[int]sim.Instant      // when acts began, by their index in the plan
-	Settled map[int]reports.Settling // what became of settle acts
-	Phases  []reports.PhaseSpan
+	Started map[int]sim.Instant     // when acts began, by their index in the plan
+	Settled map[int]ledger.Settling // the results of settle acts, by their index in the plan
+	Phases  []ledger.PhaseSpan
 	Length  sim.Instant // when the timeline ended
-	Stopped string      // why it ended early by the plan's own rule; empty if it did not
+	Stopped string      // why the plan's stop rule ended it early; empty if it did not
 }
 
 func (t *Timeline) prepare() {
 	t.once.Do(func() {
-		t.course.Settled = make(map[int]reports.Settling)
+		t.course.Settled = make(map[int]ledger.Settling)
 		t.course.Started = make(map[int]sim.Instant)
 		t.finished = make(chan struct{})
 		for range t.Plan.Acts {
@@ -76,9 +79,10 @@ func (t *Timeline) prepare() {
 	})
 }
 
-// Run walks the timeline, waits for what is under way, and tells the devices to finish. When ctx ends
-// it does so at once: no new report, broken services mended, answers waited for. The error is
-// Myriad's own. It must be called once.
+// Run performs all acts, waits for what is under way, and tells the devices to finish. When ctx ends it skips
+// the acts that are left: no report comes due any more, broken services are mended, and answers are still
+// waited for. The error is that faults or commands could not be carried out, each with its place in the story.
+// It must be called once. It returns after the goroutines that it started have ended.
 func (t *Timeline) Run(ctx context.Context) error {
 	t.prepare()
 	defer close(t.finished)
@@ -89,7 +93,7 @@ func (t *Timeline) Run(ctx context.Context) error {
 	ticks.Go(func() { t.tick(soft, ticking, stop) })
 
 	t.timeline(soft)
-	t.note("timeline-end", "the timeline ended", "")
+	t.note(ledger.EventTimelineEnd, "the timeline ended", "")
 	t.end()
 	stop(nil)
 	t.faults.Wait()
@@ -103,7 +107,7 @@ func (t *Timeline) Run(ctx context.Context) error {
 	return t.faultErr
 }
 
-// Act waits until the plan's i-th act is over, or the run is.
+// Act waits until the plan's i-th act, or the run, has ended. The error is that of ctx.
 func (t *Timeline) Act(ctx context.Context, i int) error {
 	t.prepare()
 	select {
@@ -115,7 +119,7 @@ func (t *Timeline) Act(ctx context.Context, i int) error {
 	return nil
 }
 
-// Course tells how the timeline went so far. It is complete when Run has returned.
+// Course returns a copy of the course so far. It is complete when Run has returned.
 func (t *Timeline) Course() Course {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -129,8 +133,22 @@ func (t *Timeline) Now() sim.Instant { return time.Since(t.T0) }
 
 func (t *Timeline) now() sim.Instant { return t.Now() }
 
-func (t *Timeline) note(kind, text, origin string) {
+// note reports an event that belongs to no act.
+func (t *Timeline) note(kind ledger.EventKind, text, origin string) {
 	if t.Event != nil {
-		t.Event(reports.Event{At: t.now(), Kind: kind, Text: text, Origin: origin})
+		t.Event(ledger.Event{At: t.now(), Kind: kind, Text: text, Origin: origin, Act: ledger.NoAct})
 	}
+}
+
+// noteAct reports an event that belongs to act i.
+func (t *Timeline) noteAct(kind ledger.EventKind, text string, i int) {
+	if t.Event == nil {
+		return
+	}
+	a := &t.Plan.Acts[i]
+	e := ledger.Event{At: t.now(), Kind: kind, Text: text, Origin: a.Origin, Act: i}
+	if a.Fault != nil {
+		e.Fault = a.Fault.Verb
+	}
+	t.Event(e)
 }

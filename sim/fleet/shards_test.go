@@ -7,12 +7,12 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/fleet"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // workers are the crews of all shards of a plan, as a coordinator has them, without a bus.
@@ -35,14 +35,14 @@ func (w workers) State() (sum fleet.State) {
 // sharded runs a plan with so many workers and returns every report as its target saw it, in virtual
 // time, by device.
 func sharded(t *testing.T, p *sim.Plan, shards int) (seen []arrival) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		target := &peer{t0: time.Now(), rtt: 7 * time.Millisecond, lines: make(map[*line]bool)}
 		record := new(tape)
-		ledger := reports.NewLedger(p, 1, record)
+		ledger := ledger.New(p, 1, record)
 		var crews workers
 		for k := range shards {
 			c := &fleet.Crew{Plan: p, Shard: k, Shards: shards, RunID: 1, T0: target.t0, Recorder: record, Account: ledger.Account,
-				Dialer: func(*sim.Fleet) (sim.Dialer, error) { return target, nil }}
+				Dialer: func(*sim.Fleet, sim.Role, sim.Weather) (sim.Dialer, error) { return target, nil }}
 			if err := c.Prepare(); err != nil {
 				t.Fatal(err)
 			}
@@ -86,12 +86,12 @@ func story(seed uint64) *sim.Plan {
 			acts = append(acts, sim.Act{Kind: sim.ActOffline, Select: some(name()), Over: sim.Duration(3 * s)})
 		case 1:
 			of := some(name())
-			acts = append(acts, sim.Act{Kind: sim.ActPowerLoss, Select: of}, phase(fmt.Sprint("dark ", i), 2*s),
+			acts = append(acts, sim.Act{Kind: sim.ActFault, Fault: &sim.Fault{Site: sim.SitePower, Verb: "power-loss"}, Select: of}, phase(fmt.Sprint("dark ", i), 2*s),
 				sim.Act{Kind: sim.ActComeBack, Select: of, Curve: curve(), Over: sim.Duration(2 * s)})
 		case 2:
 			acts = append(acts, sim.Act{Kind: sim.ActLoad, Load: []sim.Ramp{{From: 1, To: 4, Over: sim.Duration(2 * s)}, {From: 4, To: 1}}})
 		case 3:
-			acts = append(acts, service(sim.ActKill, 2*s, 0))
+			acts = append(acts, service("kill", 2*s, 0))
 		case 4:
 			acts = append(acts, settle(20*s))
 		}
@@ -99,11 +99,11 @@ func story(seed uint64) *sim.Plan {
 	}
 	p := meters(20+r.IntN(50), 900*time.Millisecond, acts...)
 	p.Seed = seed
-	p.Fleets[0].Report.Jitter = r.Float64()
+	p.Fleets[0].Skills[0].Jitter = r.Float64()
 	p.Fleets = append(p.Fleets, p.Fleets[0])
 	valves := &p.Fleets[1]
-	valves.Name, valves.Count, valves.Report.Every, valves.Model.Encoding = "valves", 5+r.IntN(20), sim.Duration(1300*time.Millisecond), sim.EncodingCBOR
-	valves.Report.Topic = "v/{id}"
+	valves.Name, valves.Count, valves.Skills[0].Every, valves.Model.Encoding = "valves", 5+r.IntN(20), sim.Duration(1300*time.Millisecond), sim.EncodingCBOR
+	valves.Skills[0].Topic = "v/{id}"
 	return p
 }
 

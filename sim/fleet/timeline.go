@@ -7,11 +7,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/fault"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
-// timeline walks the acts, segment by segment, until the last is over or ctx ends.
+// timeline performs the acts, segment by segment, until the last has ended or ctx ends.
 func (t *Timeline) timeline(ctx context.Context) {
 	start := sim.Instant(0)
 	acts := t.Plan.Acts
@@ -54,8 +55,8 @@ func (t *Timeline) tell(change func(*Order)) {
 	t.Crew.Order(t.order.clone())
 }
 
-// perform does act i, which is due, holds for as long as it takes, and returns the start of the
-// segment that goes on.
+// perform performs act i, which is due, and waits for as long as it lasts. It returns the start of the present
+// segment; after a settle act, that of the next.
 func (t *Timeline) perform(ctx context.Context, i int, start sim.Instant) sim.Instant {
 	a := &t.Plan.Acts[i]
 	at := start + a.At.D()
@@ -69,12 +70,17 @@ func (t *Timeline) perform(ctx context.Context, i int, start sim.Instant) sim.In
 		t.closePhase(a.Phase, at)
 	case sim.ActPhaseRun:
 		t.openPhase(a.Phase, at)
-	case sim.ActRestart, sim.ActKill, sim.ActFreeze:
-		t.faults.Go(func() { t.fault(ctx, a) })
-	case sim.ActCommand:
+	case sim.ActFault:
+		if !fault.Of(a).OfDevices() {
+			t.faults.Go(func() { t.fault(ctx, i, a) })
+		}
+	case sim.ActTask:
 		t.faults.Go(func() { t.command(ctx, i, a, at) })
+	case sim.ActConnect, sim.ActOffline, sim.ActComeBack, sim.ActLoad: // the devices do them
+	case sim.ActWait:
+	case sim.ActSettle: // below
 	}
-	t.note(string(a.Kind), a.Text, a.Origin)
+	t.noteAct(ledger.Begun(a.Kind), a.Text, i)
 	if a.Kind == sim.ActSettle {
 		t.settle(ctx, i, at)
 		return t.now()
@@ -85,7 +91,7 @@ func (t *Timeline) perform(ctx context.Context, i int, start sim.Instant) sim.In
 	return start
 }
 
-// until sleeps to the instant; it returns false when ctx has ended.
+// until waits until the instant; it returns false when ctx has ended.
 func (t *Timeline) until(ctx context.Context, at sim.Instant) bool {
 	wait := time.NewTimer(at - t.now())
 	defer wait.Stop()
@@ -104,7 +110,7 @@ func (t *Timeline) openPhase(name string, at sim.Instant) {
 			return
 		}
 	}
-	t.course.Phases = append(t.course.Phases, reports.PhaseSpan{Name: name, Start: at})
+	t.course.Phases = append(t.course.Phases, ledger.PhaseSpan{Name: name, Start: at})
 }
 
 func (t *Timeline) closePhase(name string, at sim.Instant) {
@@ -117,11 +123,14 @@ func (t *Timeline) closePhase(name string, at sim.Instant) {
 	}
 }
 
-// settle waits until every device that is meant to be is connected and no report has waited long,
-// at most for the act's Hold.
+// settle waits until every device that is meant to be connected is, and few messages wait. It waits no longer
+// than the act's Hold.
 func (t *Timeline) settle(ctx context.Context, i int, at sim.Instant) {
 	a := &t.Plan.Acts[i]
 	reason := ""
+	if t.First > 0 {
+		t.until(ctx, at+t.First)
+	}
 	for {
 		if reason = t.unsettled(at); reason == "" || t.now() >= at+a.Hold.D() {
 			break
@@ -132,21 +141,24 @@ func (t *Timeline) settle(ctx context.Context, i int, at sim.Instant) {
 		}
 	}
 	t.mu.Lock()
-	t.course.Settled[i] = reports.Settling{In: t.now() - at, Reason: reason}
+	t.course.Settled[i] = ledger.Settling{In: t.now() - at, Reason: reason}
 	t.mu.Unlock()
 }
 
-// unsettled says what of the acts until at is not settled yet. Reports come all the time, so
-// "nothing waits" means: no more than come due within half a second.
+// unsettled says what is not settled yet, or "". Acts count that start up to at. Messages come due all the
+// time, so "no message waits" means: no more than come due in half a second.
 func (t *Timeline) unsettled(at sim.Instant) string {
 	state := t.Crew.State()
 	for i := range t.Plan.Fleets {
 		f, s := &t.Plan.Fleets[i], FleetState{}
+		if f.Copies != nil {
+			continue // they and those that they copy are never all connected
+		}
 		if state.Number == t.order.Number && state.At >= at {
 			s = state.Fleets[i]
 		}
-		if s.Acted < t.programs[i].Effects(f.Count, at)-t.unheard(&state, i, at) {
-			return fmt.Sprintf("not all devices of %q have got to it", f.Name)
+		if s.Acted < t.programs[i].Effects(f.Count, at)-t.lostEffects(&state, i, at) {
+			return fmt.Sprintf("not all devices of %q have carried out the steps before it", f.Name)
 		}
 		if missing := s.Wanted - s.Connected; missing > 0 {
 			return fmt.Sprintf("%d devices of %q are not connected", missing, f.Name)
@@ -159,33 +171,33 @@ func (t *Timeline) unsettled(at sim.Instant) string {
 	return ""
 }
 
-// unheard is how often acts until at had an effect on devices of a fleet that are gone: nobody waits for
-// them. They are walked one by one, so what comes of it is kept for as long as it holds.
-func (t *Timeline) unheard(s *State, fleet int, at sim.Instant) int64 {
+// lostEffects is how many of the effects of acts up to at are on devices of a fleet that are lost: nobody waits
+// for those. Counting visits each lost device, so the result is kept until the question changes.
+func (t *Timeline) lostEffects(s *State, fleet int, at sim.Instant) int64 {
 	if len(s.Gone) == 0 {
 		return 0
 	}
-	if t.missed.at != at || !slices.Equal(t.missed.gone, s.Gone) {
-		t.missed = missed{at: at, gone: slices.Clone(s.Gone)}
+	if t.lost.at != at || !slices.Equal(t.lost.gone, s.Gone) {
+		t.lost = lostEffects{at: at, gone: slices.Clone(s.Gone)}
 		for i := range t.Plan.Fleets {
 			n, key, effects := t.Plan.Fleets[i].Count, sim.FleetKey(t.Plan.Seed, i), int64(0)
 			for _, k := range s.Gone {
 				effects += t.programs[i].EffectsOn(k, s.Shards, key, n, at)
 			}
-			t.missed.effects = append(t.missed.effects, effects)
+			t.lost.effects = append(t.lost.effects, effects)
 		}
 	}
-	return t.missed.effects[fleet]
+	return t.lost.effects[fleet]
 }
 
-// missed is how often acts until an instant had an effect on the devices of shards that are gone, by fleet.
-type missed struct {
+// lostEffects is how many effects of acts up to an instant are on the devices of lost shards, by fleet.
+type lostEffects struct {
 	at      sim.Instant
 	gone    []int
 	effects []int64
 }
 
-// end closes what the timeline left open: no report is due after not.
+// end closes the phases that are still open and tells the devices that no report is due from now on.
 func (t *Timeline) end() {
 	at := t.now()
 	t.closePhase("", at)
@@ -198,8 +210,8 @@ func (t *Timeline) end() {
 	t.tell(func(o *Order) { o.End = max(at, 1) })
 }
 
-// drain waits until every device has made its last report and all answers are there, or none has
-// come for t.Drain.
+// drain waits until every device has made its last report and all answers have come, or until none has come
+// for t.Drain.
 func (t *Timeline) drain() {
 	patience := t.Drain
 	if patience == 0 {
@@ -214,6 +226,7 @@ func (t *Timeline) drain() {
 			left, since = waiting, t.now()
 		}
 		if heard && waiting <= 0 && reporting == 0 || t.now()-since >= patience {
+			t.hush()
 			return
 		}
 		time.Sleep(10 * time.Millisecond)

@@ -1,4 +1,4 @@
-// Package host says how many devices this machine carries, and what to do about what is too little.
+// Package host says how many devices this machine carries, and how to raise limits that are too low.
 //
 // [Read] reads a machine's limits from /proc and /sys; [FreePorts] tries ports. Everything else is
 // arithmetic on [Limits].

@@ -11,7 +11,7 @@ type Verdict string
 // The verdicts.
 const (
 	OK        Verdict = "ok"
-	Tight     Verdict = "tight"      // more than nine tenths of it, or slower than need be
+	Tight     Verdict = "tight"      // needs more than nine tenths of it, or makes the run slower than it could be
 	TooLittle Verdict = "too little" // does not fit
 )
 
@@ -38,7 +38,7 @@ func Examine(l Limits, n Need) []Finding {
 		list = append(list, f)
 	}
 	devices := uint64(n.Devices())
-	sockets := devices
+	sockets := uint64(n.Sockets())
 	if n.Embedded {
 		sockets += uint64(n.tcp())
 	}
@@ -49,7 +49,7 @@ func Examine(l Limits, n Need) []Finding {
 		Verdict: OK, Mend: "ulimit -Hn 1048576 (as root; systemd: LimitNOFILE=1048576; docker: --ulimit nofile=1048576:1048576)",
 	}
 	if l.PerProcess() == 0 && devices > 0 {
-		files.Needs, files.Verdict = fmt.Sprintf("more than the %s kept for other things", count(Reserve)), TooLittle
+		files.Needs, files.Verdict = "some beside those that each process has of its own", TooLittle
 	}
 	add(l.HardFiles > 0, files)
 
@@ -80,7 +80,7 @@ func Examine(l Limits, n Need) []Finding {
 	free := l.Conntrack - min(l.Conntrack, l.ConntrackUsed)
 	add(l.Conntrack > 0, Finding{
 		Limit: "connection tracking", Is: fmt.Sprintf("%s of %s used", count(l.ConntrackUsed), count(l.Conntrack)),
-		Allows: count(free) + " more; beyond it SYNs are dropped in silence", Needs: count(devices), Verdict: judge(devices, free),
+		Allows: count(free) + " more; beyond it the kernel drops SYNs without an error", Needs: count(devices), Verdict: judge(devices, free),
 		Mend: "sysctl -w net.netfilter.nf_conntrack_max=" + raise(devices+l.ConntrackUsed),
 	})
 

@@ -2,6 +2,7 @@ package host
 
 import (
 	"io/fs"
+	"math"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -59,7 +60,7 @@ func TestRead(t *testing.T) {
 		"proc/sys/net/ipv4/tcp_mem": "1 2 x", "proc/self/limits": "Max open files unlimited unlimited files",
 		"proc/sys/net/ipv4/ip_local_port_range": "1",
 	}), 1)
-	if broken.TCPMemory != 0 || broken.PortLast != 0 || broken.HardFiles != Unlimited || broken.PerProcess() != 1048576-Reserve {
+	if broken.TCPMemory != 0 || broken.PortLast != 0 || broken.HardFiles != Unlimited || broken.PerProcess() != 1_047_576 {
 		t.Errorf("broken files: %+v", broken)
 	}
 }
@@ -68,6 +69,28 @@ func ample() Limits {
 	return Limits{
 		SoftFiles: 20_000, HardFiles: 20_000, FilesPerProcess: 1 << 20, FilesOfMachine: 1 << 30, PortFirst: 32_768, PortLast: 60_999,
 		Somaxconn: 4096, SYNBacklog: 4096, TCPMemory: 4 << 30, UDPMemory: 4 << 30, MemoryAvailable: 20e9, CPUs: 2, PIDs: 90_000,
+	}
+}
+
+// One formula for all who ask: doctor, the number of workers and of brokers, and what a worker says of itself.
+func TestCarries(t *testing.T) {
+	for files, want := range map[uint64]int{
+		0: 0, 32: 0, 33: 1, 256: 224, 640: 608, 1024: 973, 4096: 3892, 20_000: 19_000, 65_536: 64_536, 1_048_576: 1_047_576,
+		Unlimited: math.MaxInt32 - 1000,
+	} {
+		if got := Carries(files); got != want {
+			t.Errorf("%d descriptors carry %d devices, want %d", files, got, want)
+		}
+		l := Limits{HardFiles: files, FilesPerProcess: files}
+		if got := l.PerProcess(); got != want {
+			t.Errorf("%d descriptors: %d devices a process, want %d", files, got, want)
+		}
+		for _, devices := range []int{0, 1, 973, 974, 100_000} {
+			n, workers := Processes(devices, files), l.Workers(Need{MQTT: devices})
+			if n != workers || want > 0 && (n*want < devices || (n-1)*want >= max(1, devices)) || want == 0 && n != 0 {
+				t.Errorf("%d devices at %d descriptors: %d processes, %d workers", devices, files, n, workers)
+			}
+		}
 	}
 }
 
@@ -94,7 +117,7 @@ func TestFit(t *testing.T) {
 		need  Need
 		short func(*Limits)
 	}{
-		{"descriptors per process", Need{MQTT: 1}, func(l *Limits) { l.HardFiles = Reserve }},
+		{"descriptors per process", Need{MQTT: 1}, func(l *Limits) { l.HardFiles = 32 }},
 		{"descriptors of the machine", Need{MQTT: 10, Embedded: true}, func(l *Limits) { l.FilesOfMachine = 19 }},
 		{"source ports, TCP", Need{MQTT: 20, Destinations: 2}, func(l *Limits) { l.PortLast = l.PortFirst + 8 }},
 		{"source ports, UDP", Need{CoAP: 10, Destinations: 2}, func(l *Limits) { l.PortLast = l.PortFirst + 8 }},

@@ -12,7 +12,7 @@ import (
 // Listener is a process that listens on a TCP port of this machine.
 type Listener struct {
 	PID       int
-	SoftFiles uint64 // what it may have open: a broker seldom raises its own limit
+	SoftFiles uint64 // how many files it may have open; most brokers do not raise their own limit
 }
 
 // FindListener looks in root for the process that listens on a TCP port. It reports false if there is

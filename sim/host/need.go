@@ -1,6 +1,10 @@
 package host
 
-import "github.com/myriad-iot/myriad/sim"
+import (
+	"math"
+
+	"github.com/myriad-iot/myriad/sim"
+)
 
 // What a device costs in the generator, in bytes of resident memory: the bounds that the engine is
 // held to, not measurements of this machine. A plain MQTT device was measured at 3.6 KB idle and
@@ -20,13 +24,38 @@ const (
 	WorkerProcess = 30_000_000
 )
 
-// Reserve is the number of descriptors that a process keeps for other things than devices.
-const Reserve = 1_000
+// What a process keeps of its descriptors for other things than devices: Reserve at most.
+const (
+	Reserve      = 1_000
+	leastReserve = 32
+)
+
+// Carries is the number of devices that a process with so many descriptors carries, or of clients that a
+// process of the embedded broker does: one descriptor each. A twentieth is kept for other things, but 32 at
+// least and [Reserve] at most: a worker and a broker were seen with 13 of their own, and a broker has the old
+// connection of a device for a moment beside the new one. It is 0 if nothing is left.
+func Carries(files uint64) int {
+	kept := max(leastReserve, min(Reserve, files/20))
+	if files <= kept {
+		return 0
+	}
+	return int(min(files, math.MaxInt32) - kept)
+}
+
+// Processes is how many processes with so many descriptors each carry the devices; 0 if one carries none.
+func Processes(devices int, files uint64) int {
+	each := Carries(files)
+	if each == 0 {
+		return 0
+	}
+	return (devices + each - 1) / each
+}
 
 // Need is what is to run on a machine. The zero value needs nothing.
 type Need struct {
 	MQTT, MQTTOverTLS  int  // devices; TLS includes secure WebSocket
 	CoAP, CoAPOverDTLS int  // devices; CoAP over TCP counts as MQTT, over TLS as MQTT over TLS
+	Silent             int  // sockets of devices that lost power, which stay open until the run's end beside those of now
 	Embedded           bool // the embedded target runs on the machine too
 	Destinations       int  // endpoints of the target that TCP devices dial; at least 1 is assumed
 	SourceAddresses    int  // addresses that devices dial from; at least 1 is assumed
@@ -46,8 +75,11 @@ func (n *Need) Add(c sim.Channel, t sim.Transport, devices int) {
 	}
 }
 
-// Devices is the number of all devices: of sockets, one each.
+// Devices is the number of all devices.
 func (n Need) Devices() int { return n.tcp() + n.udp() }
+
+// Sockets is the number of the devices' sockets: one each, and the silent ones.
+func (n Need) Sockets() int { return n.Devices() + n.Silent }
 
 func (n Need) tcp() int { return n.MQTT + n.MQTTOverTLS }
 func (n Need) udp() int { return n.CoAP + n.CoAPOverDTLS }
@@ -56,40 +88,31 @@ func (n Need) udp() int { return n.CoAP + n.CoAPOverDTLS }
 // take: bytes.
 func (l Limits) Memory(n Need) uint64 {
 	b := n.MQTT*MQTTDevice + n.MQTTOverTLS*TLSDevice + n.CoAP*CoAPDevice + n.CoAPOverDTLS*DTLSDevice +
-		n.tcp()*TCPSocket + n.udp()*UDPSocket
+		(n.tcp()+n.Silent)*TCPSocket + n.udp()*UDPSocket
 	if n.Embedded {
 		b += n.tcp() * (BrokerClient + TCPSocket)
 	}
 	return uint64(b + l.Workers(n)*WorkerProcess)
 }
 
-// PerProcess is the number of devices that one process carries, or of clients that one embedded broker does.
-// It is 0 if the limit on descriptors could not be read or leaves none.
-func (l Limits) PerProcess() int {
-	files := l.HardFiles
-	if files == Unlimited {
-		files = l.FilesPerProcess
+// files is the number of descriptors that a process may have; 0 if it could not be read.
+func (l Limits) files() uint64 {
+	if l.HardFiles == Unlimited {
+		return l.FilesPerProcess
 	}
-	if files <= Reserve {
-		return 0
-	}
-	return int(min(files, 1<<31-1)) - Reserve
+	return l.HardFiles
 }
 
+// PerProcess is what [Carries] says of the limit on descriptors, 0 if it could not be read.
+func (l Limits) PerProcess() int { return Carries(l.files()) }
+
 // Workers is the number of worker processes for n, 0 if that cannot be known.
-func (l Limits) Workers(n Need) int { return processes(n.Devices(), l.PerProcess()) }
+func (l Limits) Workers(n Need) int { return Processes(n.Sockets(), l.files()) }
 
 // Brokers is the number of processes of the embedded broker for n.
 func (l Limits) Brokers(n Need) int {
 	if !n.Embedded {
 		return 0
 	}
-	return processes(n.tcp(), l.PerProcess())
-}
-
-func processes(devices, each int) int {
-	if each == 0 {
-		return 0
-	}
-	return (devices + each - 1) / each
+	return Processes(n.tcp(), l.files())
 }

@@ -20,9 +20,9 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// Authority signs the certificates of one run. Equal authorities mint equal bytes, in any process.
-// The zero value is that of seed 0. It may be used by many goroutines; it must not be copied after
-// its first use, nor its fields changed.
+// Authority is the certificate authority of one run. Authorities with equal fields make equal certificates, byte
+// for byte, in any process. The zero value is that of seed 0. Many goroutines may use it; after its first use it
+// must not be copied and its fields must not change.
 type Authority struct {
 	Seed uint64
 	// Since is when its certificates begin to be valid; zero is 2024-01-01. It is no "now": two

@@ -109,6 +109,9 @@ func TestCertificatesVerify(t *testing.T) {
 	if _, err := server.Verify(device); err == nil {
 		t.Error("the server's certificate passes for a device's")
 	}
+	if _, err := leaf.Verify(x509.VerifyOptions{Roots: pool, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}); err == nil {
+		t.Error("a device's certificate passes for a server's")
+	}
 	if _, err := parse(stranger.Device(0, 5, "meters-5")).Verify(device); err == nil {
 		t.Error("another authority's device is accepted")
 	}

@@ -1,9 +1,9 @@
-// Package journal carries what a child process saw to its parent: records of fixed size in a pipe.
+// Package journal sends what a child process saw to its parent, as records of fixed size in a pipe.
 //
 // A [Writer] writes them in the child: the messages that a service accepts, each in the pipe before
 // it is acknowledged (write-ahead), or what a subscriber received, gathered for a moment. [Read] turns
-// them into [sim.Sighting]s in the parent. What was written is read, whatever becomes of the child:
-// the pipe outlives it.
+// them into [sim.Sighting]s in the parent. What was written is read even if the child is killed, because the
+// pipe keeps it.
 //
 // Instants. A record has the wall clock of the child, in nanoseconds since 1970; the parent carries it
 // over to the run's clock by comparing its own two clocks when it reads the record. On one machine

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
 )
 
 func FuzzRecord(f *testing.F) {
@@ -49,7 +50,7 @@ func (o *order) See(s sim.Sighting) { *o = append(*o, s) }
 
 // In virtual time both clocks stand still while they are compared: the instants are exact.
 func TestReadCarriesInstantsOver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		r, w := io.Pipe()
 		var got order
 		done := make(chan error)
@@ -168,7 +169,7 @@ func BenchmarkWriter(b *testing.B) {
 
 // What is gathered is written when it is complete, when its time has come, or at a Flush.
 func TestWriterGathers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var writes sizes
 		const delay = 2 * time.Millisecond
 		j := NewWriter(&writes, delay)
@@ -209,7 +210,7 @@ func TestWriterGathers(t *testing.T) {
 
 // Sightings come out as they went in, with the reader's word on where they were made.
 func TestSightingsAreCarriedOver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		time.Sleep(time.Hour)
 		clock := wall{time.Now()}
 		time.Sleep(time.Minute)
@@ -257,4 +258,35 @@ func (s *sizes) take() []int {
 	list := s.list
 	s.list = nil
 	return list
+}
+
+// paused is a witness that is told of stalls.
+type paused struct {
+	order
+	from, to sim.Instant
+}
+
+func (p *paused) Stalled(from, to sim.Instant) { p.from, p.to = from, to }
+
+// A stall is told to who wants to know, in the run's time, and is no sighting for anybody.
+func TestStallsAreCarriedOver(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		clock := wall{time.Now()}
+		time.Sleep(time.Minute)
+		var b bytes.Buffer
+		j := NewWriter(&b, 0)
+		j.Stall(time.Now().Add(-2*time.Second), time.Now().Add(-time.Second))
+		if err := j.Note(payload(stamp(1, 2))); err != nil {
+			t.Fatal(err)
+		}
+		told, deaf := new(paused), new(order)
+		for _, w := range []sim.Witness{told, deaf} {
+			if err := Read(bytes.NewReader(b.Bytes()), w, clock, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if told.from != 58*time.Second || told.to != 59*time.Second || len(told.order) != 1 || len(*deaf) != 1 {
+			t.Errorf("from %v to %v, %d and %d sightings", told.from, told.to, len(told.order), len(*deaf))
+		}
+	})
 }

@@ -15,9 +15,12 @@ const (
 	readBuffer = 64 << 10
 )
 
+// StallWitness is told when the process that writes did not run; see [Writer.Stall].
+type StallWitness interface{ Stalled(from, to sim.Instant) }
+
 // Read passes the records in r to w until r ends, as sightings with Stored as given. The instant of a
 // record is reckoned back from the present: clock.Now() - (wall now - record's wall time). A sighting
-// comes up to 5 ms after its record was written.
+// comes up to 5 ms after its record was written. If w is a [StallWitness], it is told of stalls too.
 func Read(r io.Reader, w sim.Witness, clock sim.Clock, stored bool) error {
 	buf := make([]byte, readBuffer)
 	have := 0
@@ -29,6 +32,13 @@ func Read(r io.Reader, w sim.Witness, clock sim.Clock, stored bool) error {
 			offset := wallOffset(clock)
 			for b := buf[:whole]; len(b) > 0; b = b[recordSize:] {
 				rec := decode(b)
+				if rec.at < 0 {
+					if told, ok := w.(StallWitness); ok {
+						to := sim.Instant(-rec.at) - offset
+						told.Stalled(to-rec.stamp.Due, to)
+					}
+					continue
+				}
 				w.See(sim.Sighting{Stamp: rec.stamp, At: sim.Instant(rec.at) - offset, Stored: stored})
 			}
 			have = copy(buf, buf[whole:have])
@@ -44,6 +54,29 @@ func Read(r io.Reader, w sim.Witness, clock sim.Clock, stored bool) error {
 			time.Sleep(readPause)
 		}
 	}
+}
+
+// Direct returns what a [Writer] without gathering writes to when its reader is in the same process: w sees each
+// message before Note returns. The instant is the one that Note was called at, by the clock.
+func Direct(w sim.Witness, clock sim.Clock, stored bool) io.Writer {
+	return direct{w, clock, stored}
+}
+
+type direct struct {
+	w      sim.Witness
+	clock  sim.Clock
+	stored bool
+}
+
+// Write implements io.Writer; p is whole records.
+func (d direct) Write(p []byte) (int, error) {
+	offset := wallOffset(d.clock)
+	for b := p; len(b) >= recordSize; b = b[recordSize:] {
+		if rec := decode(b); rec.at >= 0 {
+			d.w.See(sim.Sighting{Stamp: rec.stamp, At: sim.Instant(rec.at) - offset, Stored: d.stored})
+		}
+	}
+	return len(p), nil
 }
 
 // wallOffset is the wall clock minus the run's clock, in nanoseconds. The run's clock is read

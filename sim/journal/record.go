@@ -22,7 +22,7 @@ type record struct {
 func (r *record) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(r.at))
 	b = binary.BigEndian.AppendUint32(b, r.stamp.Run)
-	b = binary.BigEndian.AppendUint16(b, r.stamp.Fleet)
+	b = binary.BigEndian.AppendUint16(b, r.stamp.Origin())
 	b = binary.BigEndian.AppendUint32(b, uint32(r.stamp.Device))
 	b = binary.BigEndian.AppendUint32(b, r.stamp.Seq)
 	due := uint64(r.stamp.Due / time.Microsecond)
@@ -32,12 +32,14 @@ func (r *record) append(b []byte) []byte {
 
 // decode reads the record at the head of b, which holds at least recordSize bytes.
 func decode(b []byte) record {
+	stream, fleet := sim.ParseOrigin(binary.BigEndian.Uint16(b[12:]))
 	due := uint64(binary.BigEndian.Uint16(b[22:]))<<32 | uint64(binary.BigEndian.Uint32(b[24:]))
 	return record{
 		at: int64(binary.BigEndian.Uint64(b[0:])),
 		stamp: sim.Stamp{
 			Run:    binary.BigEndian.Uint32(b[8:]),
-			Fleet:  binary.BigEndian.Uint16(b[12:]),
+			Stream: stream,
+			Fleet:  fleet,
 			Device: sim.Ordinal(binary.BigEndian.Uint32(b[14:])),
 			Seq:    binary.BigEndian.Uint32(b[18:]),
 			Due:    sim.Instant(due) * time.Microsecond,

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/myriad-iot/myriad/sim"
-	"github.com/myriad-iot/myriad/sim/peers"
+	"github.com/myriad-iot/myriad/sim/internal/peers"
 )
 
 // The test binary is also the server of the benchmarks: what a connection costs there is not ours.

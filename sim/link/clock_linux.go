@@ -3,6 +3,7 @@
 package link
 
 import (
+	"net"
 	"os"
 	"sync"
 	"syscall"
@@ -10,9 +11,9 @@ import (
 	"unsafe"
 )
 
-// clock rings the read deadlines of a dialer's sockets, to some ten microseconds: a timerfd in the runtime's
-// poller. The runtime's own timers wait there in whole milliseconds, rounded down and then once more for the
-// rest: half a millisecond late in the middle, and a wakening for nothing each.
+// clock rings the read deadlines of a dialer's sockets, and when what weather held is to be sent, to some ten
+// microseconds: a timerfd in the runtime's poller. The runtime's own timers wait there in whole milliseconds,
+// rounded down and then once more for the rest: half a millisecond late in the middle, and a wakening for nothing each.
 //
 // The poller is asked only when no goroutine is ready, but the runtime's timers before each one runs. So
 // there is one of these behind the timerfd, for a process that is never idle: a millisecond later, so that an
@@ -109,7 +110,13 @@ func (c *clock) ring(timer *os.File) bool {
 	return true
 }
 
-func expire(a *alarm) { _ = a.owner.pass(true) } // it fails when the socket is closed
+func expire(a *alarm) {
+	if a.ring != nil {
+		go a.ring()
+		return
+	}
+	_ = a.owner.pass(true) // it fails when the socket is closed
+}
 
 // arm sets the timers to go off by then, or at once if that has passed.
 func (c *clock) arm(at time.Duration) {
@@ -139,6 +146,43 @@ func (c *clock) setReadDeadline(s *socket, at time.Time) error {
 	c.wheel.set(&s.alarm, due)
 	c.arm(due)
 	return nil
+}
+
+// departure is an alarm of the clock of a socket, while that is open.
+type departure struct {
+	alarm
+	clock *clock
+}
+
+// departureOf is what calls send, in a goroutine of its own, when something that goes to conn is due.
+func departureOf(conn net.Conn, send func()) timer {
+	if s, ok := conn.(*socket); ok && s.clock != nil {
+		return &departure{alarm{ring: send}, s.clock}
+	}
+	return afterFunc(send)
+}
+
+// Reset implements timer.
+func (d *departure) Reset(in time.Duration) bool {
+	c := d.clock
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wheel.clear(&d.alarm)
+	if c.timer == nil {
+		return false // the last socket is closed
+	}
+	due := time.Since(c.epoch) + max(in, 0)
+	c.wheel.set(&d.alarm, due)
+	c.arm(due)
+	return true
+}
+
+// Stop implements timer.
+func (d *departure) Stop() bool {
+	d.clock.mu.Lock()
+	defer d.clock.mu.Unlock()
+	d.clock.wheel.clear(&d.alarm)
+	return true
 }
 
 // pass tells the poller whether the socket's read deadline has passed. The clock's lock is held.

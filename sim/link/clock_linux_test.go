@@ -118,6 +118,41 @@ func TestClockForgetsNobody(t *testing.T) {
 	wg.Wait()
 }
 
+// A departure rings once, at its time, when it was last set to and not when it was before.
+func TestClockRingsDepartures(t *testing.T) {
+	near := idle(t).(*socket)
+	rung := make(chan time.Time, 10)
+	d := departureOf(near, func() { rung <- time.Now() })
+	if _, ok := d.(*departure); !ok {
+		t.Fatalf("a %T", d)
+	}
+	for range 50 {
+		d.Reset(time.Hour)
+		d.Reset(time.Millisecond)
+		at := time.Now().Add(3 * time.Millisecond)
+		d.Reset(3 * time.Millisecond)
+		if got := <-rung; got.Before(at) {
+			t.Fatalf("%v too early", at.Sub(got))
+		}
+	}
+	d.Reset(-time.Hour)
+	<-rung
+	d.Reset(10 * time.Millisecond)
+	d.Stop()
+	select {
+	case <-rung:
+		t.Error("it rings after Stop")
+	case <-time.After(50 * time.Millisecond):
+	}
+	_ = near.Close()
+	if d.Reset(0) {
+		t.Error("it is set on a clock that has ended")
+	}
+	if d.Stop(); near.alarm.prev != nil || d.(*departure).prev != nil {
+		t.Error("an alarm is left")
+	}
+}
+
 // Its goroutine and its timer last as long as there are sockets, and come back with them.
 func TestClockEndsWithItsSockets(t *testing.T) {
 	l := listen(t)

@@ -42,8 +42,8 @@ func (s *socket) QuickAck() error { return s.raw.Control(quickAck) }
 
 func quickAck(fd uintptr) { _ = option(fd, syscall.IPPROTO_TCP, syscall.TCP_QUICKACK, 1) }
 
-// Raw is for who reads in place: see [ReadNow].
-func (s *socket) Raw() syscall.RawConn { return s.raw }
+// Raw is for who reads datagrams in place.
+func (s *socket) Raw() Raw { return Raw{RawConn: s.raw} }
 
 // SetDeadline implements net.Conn.
 func (s *socket) SetDeadline(at time.Time) error {
@@ -95,19 +95,4 @@ func (s *socket) network() string {
 		return "udp"
 	}
 	return "tcp"
-}
-
-func addr(network string, at netip.AddrPort) net.Addr {
-	if network == "udp" {
-		return net.UDPAddrFromAddrPort(at)
-	}
-	return net.TCPAddrFromAddrPort(at)
-}
-
-func failed(op, network string, to netip.AddrPort, err error) error {
-	e := &net.OpError{Op: op, Net: network, Err: err}
-	if to.IsValid() {
-		e.Addr = addr(network, to)
-	}
-	return e
 }

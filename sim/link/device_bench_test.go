@@ -14,9 +14,9 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/backend"
 	"github.com/myriad-iot/myriad/sim/identity"
+	"github.com/myriad-iot/myriad/sim/internal/peers"
 	"github.com/myriad-iot/myriad/sim/link"
 	"github.com/myriad-iot/myriad/sim/mqtt"
-	"github.com/myriad-iot/myriad/sim/peers"
 )
 
 // MYRIAD_BENCH_BROKER makes the test binary the broker of BenchmarkMQTTDevice: what a connection costs
@@ -140,9 +140,9 @@ func benchBroker(b *testing.B) sim.Endpoints {
 		if uri == "end" {
 			return at
 		}
-		scheme, address, ok := sim.ParseEndpoint(strings.TrimSpace(uri))
-		if !ok {
-			b.Fatalf("%q", uri)
+		scheme, address, err := sim.ParseEndpoint(strings.TrimSpace(uri), "")
+		if err != nil {
+			b.Fatal(err)
 		}
 		at[scheme] = append(at[scheme], address)
 	}

@@ -21,7 +21,12 @@ import (
 type Dialer struct {
 	transport sim.Transport
 	security  sim.Security
-	lib       bool     // the fleet is of a library's clients, and connects as they do
+	client    sim.Client     // a library's connect as that does
+	weather   sim.Weather    // nil: none
+	nat       sim.Translated // nil: none is on the way
+	salt      uint64         // of the weather's draws: the binding
+	network   func(ctx context.Context, host string) (net.Conn, error)
+	leaving   leaving
 	protocols []string // ALPN
 	authority *identity.Authority
 	roots     *x509.CertPool
@@ -35,12 +40,15 @@ type Dialer struct {
 // unless the binding names other roots; it may be nil for transports that are not secured. The error
 // is about the file of the roots, or about the binding.
 func New(b *sim.Binding, authority *identity.Authority) (*Dialer, error) {
-	d := &Dialer{transport: b.Transport, security: b.Security, authority: authority, lib: b.Client != sim.ClientOwn}
+	d := &Dialer{transport: b.Transport, security: b.Security, authority: authority, client: b.Client, salt: saltOf(b.Role)}
 	if !b.Transport.Secured() || b.Transport == sim.TransportDTLS {
 		return d, nil
 	}
-	if b.Channel == sim.ChannelCoAP {
+	switch b.Channel {
+	case sim.ChannelCoAP:
 		d.protocols = []string{"coap"} // RFC 8323 section 8.2
+	case sim.ChannelHTTP:
+		d.protocols = []string{"http/1.1"} // RFC 7301 section 6
 	}
 	switch b.Security.TLS {
 	case "", "1.2", "1.3":
@@ -75,7 +83,7 @@ func New(b *sim.Binding, authority *identity.Authority) (*Dialer, error) {
 // are not TCP's. When ctx is cancelled the error is context.Canceled.
 func (d *Dialer) Dial(ctx context.Context, c *sim.Caller) (net.Conn, error) {
 	host, path := target(c.Endpoint)
-	tcp, err := d.dialTCP(ctx, c.Source, host)
+	tcp, err := d.dialTCP(ctx, c, host)
 	if err != nil {
 		return nil, err
 	}
@@ -100,10 +108,26 @@ func (d *Dialer) Dial(ctx context.Context, c *sim.Caller) (net.Conn, error) {
 // block. The conn has SetLinger(int) error.
 func (d *Dialer) DialTCP(ctx context.Context, c *sim.Caller) (net.Conn, error) {
 	host, _ := target(c.Endpoint)
-	return d.dialTCP(ctx, c.Source, host)
+	return d.dialTCP(ctx, c, host)
 }
 
-func (d *Dialer) dialTCP(ctx context.Context, source netip.AddrPort, host string) (conn net.Conn, err error) {
+func (d *Dialer) dialTCP(ctx context.Context, c *sim.Caller, host string) (net.Conn, error) {
+	if d.weather != nil {
+		return d.dialTCPThrough(ctx, c, host)
+	}
+	return d.connect(ctx, c.Source, host)
+}
+
+// SetNetwork makes the dialer connect streams by connect instead of by sockets, under the same weather and TLS: for
+// networks in memory. It must be called before the first Dial.
+func (d *Dialer) SetNetwork(connect func(ctx context.Context, host string) (net.Conn, error)) {
+	d.network = connect
+}
+
+func (d *Dialer) connect(ctx context.Context, source netip.AddrPort, host string) (conn net.Conn, err error) {
+	if d.network != nil {
+		return d.network(ctx, host)
+	}
 	to, _ := netip.ParseAddrPort(host)
 	err = tries(source, func(at netip.AddrPort) error {
 		if d.owns(to) {
@@ -121,10 +145,24 @@ func (d *Dialer) dialTCP(ctx context.Context, source netip.AddrPort, host string
 }
 
 // DialUDP opens a UDP socket that is connected to the endpoint, from the caller's source. The conn
-// has a method Raw() syscall.RawConn, or is a *net.UDPConn, as it is for a library's clients.
-func (d *Dialer) DialUDP(ctx context.Context, c *sim.Caller) (conn net.Conn, err error) {
-	to, _ := netip.ParseAddrPort(c.Endpoint)
-	err = tries(c.Source, func(at netip.AddrPort) error {
+// has a method Raw() [Raw], or is a *net.UDPConn, as it is for a library's clients.
+func (d *Dialer) DialUDP(ctx context.Context, c *sim.Caller) (net.Conn, error) {
+	if d.weather == nil {
+		return d.openUDP(ctx, c.Source, c.Endpoint)
+	}
+	w, err := d.expose(c, false)
+	if err == nil {
+		w.Conn, err = d.openUDP(ctx, c.Source, c.Endpoint)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+func (d *Dialer) openUDP(ctx context.Context, source netip.AddrPort, endpoint string) (conn net.Conn, err error) {
+	to, _ := netip.ParseAddrPort(endpoint)
+	err = tries(source, func(at netip.AddrPort) error {
 		if d.owns(to) {
 			conn, err = dialSocket(ctx, &d.clock, "udp", at, to)
 			return err
@@ -133,7 +171,7 @@ func (d *Dialer) DialUDP(ctx context.Context, c *sim.Caller) (conn net.Conn, err
 		if at.IsValid() { // without SO_REUSEADDR, which would let one socket take another's datagrams
 			dialer.LocalAddr = net.UDPAddrFromAddrPort(at)
 		}
-		conn, err = dialed(ctx, &dialer, "udp", c.Endpoint)
+		conn, err = dialed(ctx, &dialer, "udp", endpoint)
 		return err
 	})
 	return conn, err
@@ -141,7 +179,7 @@ func (d *Dialer) DialUDP(ctx context.Context, c *sim.Caller) (conn net.Conn, err
 
 // owns reports whether a connection to to is a socket of our own: there is nothing to look up.
 func (d *Dialer) owns(to netip.AddrPort) bool {
-	return ownSockets && !d.lib && to.IsValid() && to.Addr().Zone() == ""
+	return ownSockets && d.client == sim.ClientOwn && to.IsValid() && to.Addr().Zone() == ""
 }
 
 // dialed is DialContext with ctx's deadline, whether ctx's Done tells of that or not (see [sim.Deadline]).

@@ -11,9 +11,9 @@ import (
 
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/identity"
+	"github.com/myriad-iot/myriad/sim/internal/peers"
 	"github.com/myriad-iot/myriad/sim/link"
 	"github.com/myriad-iot/myriad/sim/mqtt"
-	"github.com/myriad-iot/myriad/sim/peers"
 )
 
 // Real peers: Mosquitto (OpenSSL) for TLS, and mochi's own listener (gorilla/websocket) for WebSocket.

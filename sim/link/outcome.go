@@ -2,9 +2,12 @@ package link
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+	"time"
 
 	"github.com/myriad-iot/myriad/sim"
 )
@@ -60,7 +63,7 @@ func Outcome(err error) (sim.Outcome, bool) {
 func tlsOutcome(err error) (sim.Outcome, bool) {
 	var certificate *tls.CertificateVerificationError
 	if errors.As(err, &certificate) {
-		return sim.TLSBadPeer, true
+		return BadPeer(certificate), true
 	}
 	var op *net.OpError
 	if errors.As(err, &op) {
@@ -79,6 +82,16 @@ func tlsOutcome(err error) (sim.Outcome, bool) {
 		return sim.TLSFailure, true
 	}
 	return sim.OK, false
+}
+
+// BadPeer is the class of an error of checking the peer's certificate.
+func BadPeer(err error) sim.Outcome {
+	var invalid x509.CertificateInvalidError
+	// A certificate that is not valid yet has the same reason.
+	if errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil && time.Now().After(invalid.Cert.NotAfter) {
+		return sim.TLSExpired
+	}
+	return sim.TLSBadPeer
 }
 
 // The alerts (RFC 8446 section 6.2) that crypto/tls has no names for.
@@ -111,3 +124,18 @@ func refusal(err error) bool {
 }
 
 func is(err error, a tls.AlertError) bool { return err != nil && err.Error() == a.Error() }
+
+func addr(network string, at netip.AddrPort) net.Addr {
+	if network == "udp" {
+		return net.UDPAddrFromAddrPort(at)
+	}
+	return net.TCPAddrFromAddrPort(at)
+}
+
+func failed(op, network string, to netip.AddrPort, err error) error {
+	e := &net.OpError{Op: op, Net: network, Err: err}
+	if to.IsValid() {
+		e.Addr = addr(network, to)
+	}
+	return e
+}

@@ -16,3 +16,5 @@ type clock struct{}
 func dialSocket(context.Context, *clock, string, netip.AddrPort, netip.AddrPort) (net.Conn, error) {
 	return nil, errors.ErrUnsupported
 }
+
+func departureOf(_ net.Conn, send func()) timer { return afterFunc(send) }

@@ -148,14 +148,15 @@ func (d *Dialer) newConfig(name string) *tls.Config {
 	return c
 }
 
-// certificate mints what the device shows: nothing, if that is not its credential.
+// certificate makes the certificate that the device shows: none, if that is not its credential.
 func (d *Dialer) certificate(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	s := r.Context().Value(shakingKey{}).(*shaking)
 	s.asked = true
 	if d.security.Credential != sim.CredentialCertificate {
 		return new(tls.Certificate), nil
 	}
-	return d.authority.Device(s.caller.Fleet, s.caller.Ordinal, s.caller.ID)
+	fleet, o := s.caller.Identity()
+	return d.authority.Device(fleet, o, s.caller.ID)
 }
 
 // ticket is the session cache of one device. It implements tls.ClientSessionCache.

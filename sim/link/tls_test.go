@@ -10,11 +10,11 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/identity"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
 )
 
 // authority makes a new one each time: client and server are two processes.
@@ -94,7 +94,7 @@ func TestTLSShowsTheDevicesCertificate(t *testing.T) {
 
 // A read that its deadline ends, in the middle of a record, has lost nothing.
 func TestTLSReadGoesOnAfterDeadline(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		slow := &trickle{Conn: far}
 		old := authority(1)
@@ -214,7 +214,7 @@ func TestTLSOutcomes(t *testing.T) {
 		"good":                            {mutual, authority(1), authority(1), tls.RequireAndVerifyClientCert, sim.OK},
 		"roots from a file":               {sim.Security{CA: roots}, authority(1), authority(2), tls.NoClientCert, sim.OK},
 		"peer of another authority":       {mutual, authority(1), authority(2), tls.NoClientCert, sim.TLSBadPeer},
-		"peer expired":                    {mutual, authority(1), past, tls.NoClientCert, sim.TLSBadPeer},
+		"D4: peer expired":                {mutual, authority(1), past, tls.NoClientCert, sim.TLSExpired},
 		"peer of another name":            {sim.Security{ServerName: "broker.example"}, authority(1), authority(1), tls.NoClientCert, sim.TLSBadPeer},
 		"peer not of the file's roots":    {sim.Security{CA: roots}, authority(1), authority(1), tls.NoClientCert, sim.TLSBadPeer},
 		"1.2: device not known":           {with("1.2"), authority(77), authority(1), tls.RequireAndVerifyClientCert, sim.TLSRefused},
@@ -254,7 +254,7 @@ func TestTLSOutcomes(t *testing.T) {
 // Peers that are no TLS servers: garbage and an end are told apart, silence runs into the timeout, and
 // a cancelled call says so at once.
 func TestTLSHostilePeers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		for name, c := range map[string]struct {
 			answer string
 			end    bool

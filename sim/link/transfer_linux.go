@@ -17,15 +17,20 @@ import (
 // transfer is a read or write under way.
 type transfer struct {
 	step func(fd uintptr) bool
-	s    *socket
 	b    []byte
 	n    int
 	err  syscall.Errno
 }
 
+// outgoing is a write under way.
+type outgoing struct {
+	transfer
+	s *socket
+}
+
 // writes are pooled: they hardly ever wait.
 var writes = sync.Pool{New: func() any {
-	w := new(transfer)
+	w := new(outgoing)
 	w.step = w.write
 	return w
 }}
@@ -58,7 +63,7 @@ func (s *socket) Write(b []byte) (int, error) {
 	if s.late() {
 		return 0, os.ErrDeadlineExceeded
 	}
-	t := writes.Get().(*transfer)
+	t := writes.Get().(*outgoing)
 	t.s, t.b, t.n, t.err = s, b, 0, 0
 	err := s.raw.Write(t.step)
 	n, errno := t.n, t.err
@@ -107,7 +112,7 @@ func (t *transfer) read(fd uintptr) bool {
 }
 
 // write is a step of Write: as much as the kernel takes now.
-func (t *transfer) write(fd uintptr) bool {
+func (t *outgoing) write(fd uintptr) bool {
 	waited := t.err == syscall.EAGAIN
 	for {
 		var n int
@@ -128,9 +133,8 @@ func (t *transfer) write(fd uintptr) bool {
 	}
 }
 
-// ReadNow reads once from a descriptor that does not block, in the function of a syscall.RawConn's Read.
-// The error is a syscall.Errno.
-func ReadNow(fd uintptr, b []byte) (int, error) {
+// readNow reads once from a descriptor that does not block. The error is a syscall.Errno.
+func readNow(fd uintptr, b []byte) (int, error) {
 	n, errno := transferred(syscall.SYS_READ, fd, b)
 	if errno != 0 {
 		return 0, errno

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
 )
 
 // webPair is both ends of a WebSocket on a pipe.
@@ -38,7 +39,7 @@ func webPair(t *testing.T) (client, server net.Conn, wire net.Conn) {
 }
 
 func TestWebSocketCarriesBothWays(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		client, server, _ := webPair(t)
 		for _, n := range []int{1, 125, 126, 65_535, 65_536, 100_000} {
 			sent := bytes.Repeat([]byte{byte(n), 2, 3, 5, 7}, n/5+1)[:n]
@@ -61,7 +62,7 @@ func TestWebSocketCarriesBothWays(t *testing.T) {
 // The deadline is the device's clock: a Read that it ends, between any two bytes of a frame, has
 // lost nothing.
 func TestWebSocketReadGoesOnAfterDeadline(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		client, _, wire := webPair(t)
 		var stream []byte
 		for _, f := range []string{"\x02\x03abc", "\x89\x02hi", "\x00\x01d", "\x80\x7e\x00\x02ef", "\x82\x7f\x00\x00\x00\x00\x00\x00\x00\x01g"} {
@@ -100,7 +101,7 @@ func TestWebSocketReadGoesOnAfterDeadline(t *testing.T) {
 
 // A pong is due when the device's write deadline has long passed, and leaves that as it was.
 func TestPongNeedsNoDeadlineOfTheDevice(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		client, _, wire := webPair(t)
 		past := time.Unix(1, 0)
 		_ = client.SetWriteDeadline(past)
@@ -141,7 +142,7 @@ func TestHostileFrames(t *testing.T) {
 		"it says that it's too big": {"\x88\x05\x03\xf1big", sim.MQTTTooLarge, codeNormal},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				client, _, wire := webPair(t)
 				go func() { _, _ = wire.Write([]byte(c.frames)) }()
 				said := make(chan []byte, 1)
@@ -183,7 +184,7 @@ func TestUpgradeRefused(t *testing.T) {
 		"silence":      "",
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				near, far := net.Pipe()
 				defer func() { _, _ = near.Close(), far.Close() }()
 				go func() {
@@ -208,7 +209,7 @@ func TestUpgradeRefused(t *testing.T) {
 			})
 		})
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		go func() {
 			_, _ = far.Read(make([]byte, 4096))

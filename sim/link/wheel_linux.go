@@ -15,6 +15,7 @@ const (
 type alarm struct {
 	at    time.Duration // of the wheel's time
 	owner *socket
+	ring  func() // in a goroutine of its own; nil: the owner's read deadline has passed
 	next  *alarm
 	prev  **alarm // what points here; nil while it is not set
 	near  bool

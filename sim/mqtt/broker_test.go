@@ -8,30 +8,36 @@ import (
 	"time"
 
 	"github.com/myriad-iot/myriad/sim"
-	"github.com/myriad-iot/myriad/sim/peers"
+	"github.com/myriad-iot/myriad/sim/internal/peers"
 )
 
-// What a device publishes on a real broker is what paho reads there, in order, and every QoS 1
-// message is acknowledged, by both versions.
+// What a device publishes on a real broker is what paho reads there, and our subscriber too, in order, and every
+// QoS 1 message is acknowledged, by both versions.
 func TestRealBroker(t *testing.T) {
 	const messages = 500
 	for i, version := range []string{"3.1.1", "5", "3.1.1", "5"} {
 		t.Run(fmt.Sprintf("%s paho=%v", version, i < 2), func(t *testing.T) {
 			endpoint := peers.Mochi(t)
 			up, got := make(chan bool, 1), make(chan string, messages)
-			sub := &Subscriber{Endpoint: endpoint, ClientID: "probe", Filters: []string{"dev/+/up"}, QoS: 1, Paho: i < 2,
-				OnUp: func(bool) { up <- true },
-				OnMessage: func(topic, payload []byte, _ time.Time, dup bool) {
-					got <- fmt.Sprintf("%s %s %v", topic, payload, dup)
-				}}
 			ctx, cancel := context.WithCancel(t.Context())
 			var wg sync.WaitGroup
-			wg.Go(func() {
-				if err := sub.Run(ctx); err != nil {
-					t.Error(err)
-				}
-			})
-			<-up
+			if i < 2 {
+				peers.Paho(t, endpoint, "probe", "dev/+/up", 1, func(topic string, payload []byte, dup bool) {
+					got <- fmt.Sprintf("%s %s %v", topic, payload, dup)
+				})
+			} else {
+				sub := &Subscriber{Endpoint: endpoint, ClientID: "probe", Filters: []string{"dev/+/up"}, QoS: 1,
+					OnUp: func(bool) { up <- true },
+					OnMessage: func(topic, payload []byte, _ time.Time, dup, _ bool) {
+						got <- fmt.Sprintf("%s %s %v", topic, payload, dup)
+					}}
+				wg.Go(func() {
+					if err := sub.Run(ctx); err != nil {
+						t.Error(err)
+					}
+				})
+				<-up
+			}
 			d := &Dialer{Binding: sim.Binding{Version: version, Session: sim.Duration(time.Hour)}}
 			for attempt := range 2 {
 				c, facts, outcome := d.Dial(t.Context(), &sim.Caller{ID: "dev-1", Endpoint: endpoint})

@@ -22,14 +22,14 @@ func (c *conversation) readConnack() ([]byte, error) {
 	}
 }
 
-// establish takes over what the server's CONNACK says.
+// establish applies the server's CONNACK to the conversation.
 func (c *conversation) establish(body []byte, clean bool, facts *sim.Facts) sim.Outcome {
 	s := c.in.pool.get()
 	defer c.in.pool.put(s)
 	p := &s.packet
 	p.FixedHeader = packets.FixedHeader{Type: packets.Connack, Remaining: len(body)}
 	p.ProtocolVersion = 4
-	// A server that knows 3.1.1 only refuses version 5 in the form of 3.1.1, without properties.
+	// A server that knows only 3.1.1 refuses version 5 with a CONNACK of 3.1.1, which has no properties.
 	legacy := len(body) == 2 && body[1] != 0
 	if c.v5 && !legacy {
 		p.ProtocolVersion = 5

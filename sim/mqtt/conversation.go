@@ -14,10 +14,10 @@ const (
 	maxSize      = 268_435_455 + 5  // 5 section 1.5.5: of any packet, fixed header included
 )
 
-// conversation is a network connection after CONNACK. All of it belongs to the device's goroutine,
-// but conn, which may be asked to move its deadline, and interrupted.
+// conversation is a network connection after CONNACK. Only the device's goroutine may use it, except for
+// interrupted and the read deadline of conn, which Interrupt sets from another goroutine.
 //
-// It implements [sim.Conversation], [sim.Interrupter] and [sim.Windowed].
+// It implements [sim.Conversation], [sim.Interrupter], [sim.Windowed], [sim.Parting] and [sim.Dismissed].
 type conversation struct {
 	conn        net.Conn
 	d           *Dialer
@@ -43,8 +43,9 @@ type conversation struct {
 	window      uint16
 	maxSend     uint32
 	sent        inflight
-	extra       *extra // nil until it is needed
-	id          string // of the client
+	extra       *extra    // nil until it is needed
+	live        *liveness // nil unless the binding has a policy
+	id          string    // of the client
 	in          reader
 }
 
@@ -57,26 +58,27 @@ func newConversation(d *Dialer, conn net.Conn, v5 bool) *conversation {
 		window:    uint16(d.window()),
 		maxSend:   maxSize,
 		maxQoS:    2,
+		live:      newLiveness(&d.Binding),
 		v5:        v5,
-		in:        reader{pool: &d.pool, legal: typesHandshake},
+		in:        reader{pool: &d.pool, legal: typesHandshake, limit: uint32(d.maxPacket()), told: v5},
 	}
 }
 
 // Room implements [sim.Windowed]: the smaller of the binding's window and the server's Receive
-// Maximum, less what is unanswered.
+// Maximum, minus the unanswered messages.
 func (c *conversation) Room() int { return int(c.window) - c.sent.live }
 
-// Interrupt implements [sim.Interrupter]. The flag goes first: a Wait that has not yet looked at it
-// finds it, and one that has looked armed its deadline before it did, so that the past deadline set
-// here is the last one and ends its Read.
+// Interrupt implements [sim.Interrupter]. It sets the flag before the deadline. A Wait that checks the flag
+// later finds it set. A Wait that checked it earlier had set its own deadline before that, so the deadline
+// in the past that is set here is the last one and ends its Read.
 func (c *conversation) Interrupt() {
 	c.interrupted.Store(true)
 	c.conn.SetReadDeadline(time.Unix(1, 0))
 }
 
-// Wait implements [sim.Conversation]. What was already read is delivered first, one event a call. A
-// zero deadline means none. A deadline in the past reads nothing new, for that is how net.Conn
-// understands it; keep-alive is served all the same. After EventDown every Wait returns it again.
+// Wait implements [sim.Conversation]. What was already read is delivered first, one event per call. A
+// zero deadline means none. With a deadline in the past it reads nothing new, because net.Conn works that
+// way, but it still serves keep-alive. After EventDown every Wait returns EventDown again.
 func (c *conversation) Wait(deadline time.Time) *sim.Event {
 	for !c.deliver() {
 		over, ok := c.arm(deadline)
@@ -90,9 +92,9 @@ func (c *conversation) Wait(deadline time.Time) *sim.Event {
 	return &c.event
 }
 
-// block reads once and reports whether the wait is over. A device spends its life in this Read: what
-// stands below it on the stack decides whether that is 2 KB or 4 KB, so everything else is done in
-// functions that are not there meanwhile.
+// block reads once and reports whether the wait is over. A device is in this Read almost all the time, and
+// the frames on the stack decide whether its stack is 2 KB or 4 KB. So everything else is done in other
+// functions, which have returned before the Read.
 //
 //go:noinline
 func (c *conversation) block(deadline time.Time) bool {
@@ -102,7 +104,7 @@ func (c *conversation) block(deadline time.Time) bool {
 
 // arm sets the deadline of the next Read; false if there is to be none, and then whether the wait is over.
 // The deadline is set only if it changed. An Interrupt may have moved it since, even one whose flag an
-// earlier Wait took down; then the Read times out before its time, and that disarms.
+// earlier Wait cleared; then the Read times out too early, and that clears armed.
 //
 //go:noinline
 func (c *conversation) arm(deadline time.Time) (over, ok bool) {
@@ -115,7 +117,7 @@ func (c *conversation) arm(deadline time.Time) (over, ok bool) {
 	return true, !c.takeInterrupt()
 }
 
-// rearm notes when the next Read has to end, and reports whether that is news to conn.
+// rearm notes when the next Read has to end, and reports whether conn has another deadline now.
 //
 //go:noinline
 func (c *conversation) rearm(until time.Time) bool {
@@ -129,12 +131,13 @@ func (c *conversation) rearm(until time.Time) bool {
 	return true
 }
 
-// filled takes what came of a Read and reports whether the wait is over.
+// filled handles the result of a Read and reports whether the wait is over.
 //
 //go:noinline
 func (c *conversation) filled(n int, err error, deadline time.Time) bool {
 	if err = c.in.filled(n, err); err == nil {
 		c.at = time.Now()
+		c.live.came(c.at)
 		return false
 	}
 	if !isTimeout(err) {
@@ -153,30 +156,52 @@ func (c *conversation) filled(n int, err error, deadline time.Time) bool {
 }
 
 func (c *conversation) takeInterrupt() bool {
-	return c.interrupted.Load() && c.interrupted.Swap(false) // the cheap look first
+	return c.interrupted.Load() && c.interrupted.Swap(false) // Load first: it is cheaper
 }
 
-// tick is when keep-alive has something to do next; zero is never.
+// tick is when beat has something to do next; zero means never.
 func (c *conversation) tick() time.Time {
-	switch {
-	case c.pinging:
-		return c.pongBy
-	case c.keepAlive > 0:
-		return c.sentAt.Add(c.keepAlive)
+	at := c.pongBy
+	if !c.pinging {
+		at = c.pingAt()
 	}
-	return time.Time{}
+	return earliest(at, c.live.goneAt(c.owing()))
 }
 
-// beat does what keep-alive wants done at now: PINGREQ after an interval in which nothing was sent
-// (MQTT-3.1.2-23), and the end when no PINGRESP came. The last hundredth of that time is a wait of
-// its own, because a read deadline that passed while this machine was too busy to run the device
-// says nothing of the peer: the answer may have been there all the time, and is read in that wait.
+// pingAt is when the next PINGREQ is due; zero means never.
+func (c *conversation) pingAt() (at time.Time) {
+	if c.keepAlive > 0 {
+		at = c.sentAt.Add(c.keepAlive)
+	}
+	return earliest(at, c.live.silentAt())
+}
+
+// owing reports whether the server owes an answer.
+func (c *conversation) owing() bool { return c.pinging || c.sent.live > 0 }
+
+// beat does what is due at now: it sends PINGREQ after an interval in which nothing was sent (MQTT-3.1.2-23), or
+// nothing came, and ends the conversation if no PINGRESP came in time, or no other answer. The last hundredth of that time
+// is a separate wait: if this machine was too busy to run the device, the read deadline can pass although
+// the answer has arrived already, and then that wait reads it.
 func (c *conversation) beat(now time.Time) {
-	timeout := min(pingTimeout, c.keepAlive)
-	switch look := timeout / 100; {
+	timeout := pingTimeout
+	if c.keepAlive > 0 {
+		timeout = min(timeout, c.keepAlive)
+	}
+	owing := c.owing()
+	look := timeout / 100
+	switch gone := c.live.goneAt(owing); {
+	case !gone.IsZero() && !now.Before(gone):
+		if c.live.gone(now) {
+			c.fail(sim.MQTTKeepAliveTimeout)
+		}
 	case !c.pinging:
+		if !owing {
+			c.live.owes(now)
+		}
 		c.pinging, c.looked, c.pongBy = true, false, now.Add(timeout-look)
 		c.send(pingreq())
+	case now.Before(c.pongBy):
 	case !c.looked:
 		c.looked = true
 		c.pongBy = c.pongBy.Add(look)
@@ -195,10 +220,10 @@ func (c *conversation) fail(o sim.Outcome) {
 	}
 }
 
-// Close implements [sim.Conversation]. An abrupt close resets the connection (linger 0) where the
-// transport can: a device without power sends neither DISCONNECT nor what its kernel still had to
-// send, and a plain close would deliver that. The broker notices at once; silence down to the wire
-// is a fault of the link, not of the device.
+// Close implements [sim.Conversation]. An abrupt close resets the connection (linger 0) if the transport
+// can: a device without power sends neither DISCONNECT nor the data in its kernel, which a normal close
+// would still deliver. The broker notices a reset at once. A connection on which nothing at all arrives
+// any more is a fault of the link, and not made here.
 func (c *conversation) Close(abrupt bool) {
 	if c.closed {
 		return
@@ -209,7 +234,9 @@ func (c *conversation) Close(abrupt bool) {
 		tcp.SetLinger(0)
 	case !abrupt && c.down == sim.OK && c.in.legal != typesHandshake:
 		c.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
-		c.conn.Write(disconnect())
+		if _, err := c.conn.Write(disconnect()); err == nil {
+			c.live.parts()
+		}
 	}
 	c.in.drop()
 	c.keep()

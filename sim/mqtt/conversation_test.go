@@ -6,18 +6,18 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
 )
 
 func versions(t *testing.T, test func(t *testing.T, version string)) {
 	for _, v := range []string{"3.1.1", "5"} {
 		t.Run(v, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { test(t, v) })
+			bubble.Test(t, func(t *testing.T) { test(t, v) })
 		})
 	}
 }
@@ -63,7 +63,7 @@ func TestPublish(t *testing.T) {
 func TestDup(t *testing.T) {
 	for _, session := range []time.Duration{0, time.Hour} {
 		t.Run(session.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				c, ended := dialed(t, sim.Binding{Session: sim.Duration(session)}, packets.Properties{}, func(p *peer) {
 					for _, want := range []bool{false, session > 0, false} {
 						if pk := p.expect(packets.Publish); pk.FixedHeader.Dup != want {
@@ -85,7 +85,7 @@ func TestDup(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := sim.Binding{Version: "5", Inflight: 3}
 		props := packets.Properties{ReceiveMaximum: 2, MaximumPacketSize: 20}
 		c, ended := dialed(t, b, props, func(p *peer) {
@@ -120,7 +120,7 @@ func TestLimits(t *testing.T) {
 		c.Close(true)
 		<-ended
 	})
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		props := packets.Properties{ReceiveMaximum: 50, MaximumQosFlag: true, MaximumQos: 0}
 		c, ended := dialed(t, sim.Binding{Version: "5"}, props, func(p *peer) { p.read() })
 		if o := c.Publish(&sim.Message{QoS: 1, Topic: "t"}); o != sim.MQTTPubackError || c.Room() != 20 {
@@ -149,14 +149,18 @@ func TestPubackReasons(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(fmt.Sprintf("% x", test.raw), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				c, ended := dialed(t, sim.Binding{Version: "5"}, packets.Properties{}, func(p *peer) {
 					p.expect(packets.Publish)
 					p.write(append([]byte{0x40, byte(2 + len(test.raw)), 0, 6}, test.raw...)...)
 					p.read()
 				})
 				publish(t, c, 5, 1)
-				wantEvent(t, c.Wait(after(time.Second)), test.kind, 5, test.want)
+				e := c.Wait(after(time.Second))
+				wantEvent(t, e, test.kind, 5, test.want)
+				if nobody := len(test.raw) > 0 && test.raw[0] == 0x10; e.Nobody != nobody {
+					t.Errorf("D1 row 5: nobody subscribes: %t, want %t", e.Nobody, nobody)
+				}
 				if c.Room() != 20 {
 					t.Error("still in flight")
 				}
@@ -281,7 +285,7 @@ func TestServerDisconnects(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(fmt.Sprintf("%s % x", test.version, test.raw), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				c, ended := dialed(t, sim.Binding{Version: test.version}, packets.Properties{}, func(p *peer) {
 					p.expect(packets.Publish)
 					p.expect(packets.Publish)
@@ -305,7 +309,7 @@ func TestServerDisconnects(t *testing.T) {
 
 // A peer that reads no more holds a device no longer than twice the connect timeout.
 func TestPeerStopsReading(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		stop := make(chan struct{})
 		c, ended := dialed(t, sim.Binding{}, packets.Properties{}, func(p *peer) {
 			p.expect(packets.Publish)
@@ -335,7 +339,7 @@ func TestPeerStopsReading(t *testing.T) {
 }
 
 func TestWriteFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		c, ended := dialed(t, sim.Binding{}, packets.Properties{}, func(p *peer) {})
 		<-ended
 		if o := c.Publish(&sim.Message{QoS: 1}); o != sim.TCPClosed {

@@ -35,13 +35,14 @@ type Dialer struct {
 	kept sync.Map // client identifier -> kept
 }
 
-// Dial implements [sim.Dialer]. It subscribes to what the binding listens to unless the session is
-// present and holds it already, and returns when that is granted; the first call of a device
-// subscribes in any case, because a session may be older than the run. A refusal is MQTTNotSubscribed
-// or MQTTNotAuthorized, and so is silence: MQTTNotSubscribed. The binding's connect timeout covers all
-// of it; a CONNACK that comes later is MQTTConnackTimeout. When ctx is cancelled the outcome is
-// AppUnknown. Opened is what the transport says if it has a method Opened() time.Time, else when
-// DialConn had returned, or had been called if the transport has a handshake.
+// Dial implements [sim.Dialer]. It subscribes to the filters of the binding, and returns when the server
+// has granted them. It does not subscribe if the server resumed a session that has the subscriptions; the
+// first call of a device always subscribes, because a session may be older than the run. A subscription that
+// is granted with a lower QoS is in Facts.Granted. A refused one is MQTTNotSubscribed or MQTTNotAuthorized, one without an answer MQTTNotSubscribed. The
+// binding's connect timeout is for all of that together; without a CONNACK by then the outcome is
+// MQTTConnackTimeout. When ctx is cancelled the outcome is AppUnknown. Facts.Opened comes from the
+// transport if that has a method Opened() time.Time; otherwise it is when DialConn returned, or when
+// DialConn was called if the transport has a handshake.
 func (d *Dialer) Dial(ctx context.Context, caller *sim.Caller) (sim.Conversation, sim.Facts, sim.Outcome) {
 	var facts sim.Facts
 	version, ok := wireVersion(d.Binding.Version)
@@ -123,7 +124,7 @@ func (d *Dialer) handshake(ctx context.Context, deadline time.Time, c *conversat
 	return OutcomeOf(err)
 }
 
-// join takes over what the CONNACK says and subscribes.
+// join applies the CONNACK and subscribes.
 func (d *Dialer) join(c *conversation, connack []byte, caller *sim.Caller, facts *sim.Facts) (sim.Outcome, error) {
 	outcome := c.establish(connack, d.Binding.Session == 0, facts)
 	list := d.subscriptions(caller)
@@ -138,7 +139,7 @@ func (d *Dialer) join(c *conversation, connack []byte, caller *sim.Caller, facts
 		return sim.OK, nil
 	}
 	e.denied = true
-	outcome, err := c.subscribe(list)
+	outcome, err := c.subscribe(list, facts)
 	e.denied = outcome != sim.OK || err != nil
 	facts.Redirect = cmp.Or(e.redirect, facts.Redirect)
 	return outcome, err
@@ -151,12 +152,12 @@ func (d *Dialer) sendConnect(c *conversation, caller *sim.Caller) error {
 	p.FixedHeader.Type = packets.Connect
 	p.ProtocolVersion = 4
 	p.Connect.ProtocolName = []byte("MQTT")
-	p.Connect.ClientIdentifier = caller.ID
+	p.Connect.ClientIdentifier = d.expand(cmp.Or(d.Binding.MQTT.ClientID, caller.ID), caller)
 	p.Connect.Clean = d.Binding.Session == 0
-	p.Connect.Keepalive = uint16(seconds(d.keepAlive(), math.MaxUint16))
+	p.Connect.Keepalive = uint16(seconds(d.keepAlive(), math.MaxUint16)) // 0 is off
 	if c.v5 {
 		p.ProtocolVersion = 5
-		p.Properties.MaximumPacketSize = maxPacket
+		p.Properties.MaximumPacketSize = uint32(d.maxPacket())
 		if d.Binding.Session > 0 {
 			p.Properties.SessionExpiryIntervalFlag = true
 			p.Properties.SessionExpiryInterval = uint32(seconds(d.Binding.Session.D(), math.MaxUint32))
@@ -175,11 +176,11 @@ func (d *Dialer) sendConnect(c *conversation, caller *sim.Caller) error {
 	return err
 }
 
-// introduce writes who the device is and what is to be said when it goes without a goodbye.
+// introduce sets the user name, the password and the will of the CONNECT.
 func (d *Dialer) introduce(p *packets.ConnectParams, caller *sim.Caller) {
-	if s := &d.Binding.Security; s.Username != "" || s.Password != "" {
+	if s := &d.Binding.Security; s.Username != "" || s.Password != (sim.Secret{}) {
 		p.UsernameFlag, p.Username = true, []byte(d.expand(s.Username, caller)) // MQTT-3.1.2-22
-		p.PasswordFlag, p.Password = s.Password != "", []byte(d.expand(s.Password, caller))
+		p.PasswordFlag, p.Password = s.Password != (sim.Secret{}), []byte(d.expand(s.Password.Reveal(), caller))
 	}
 	if w := d.Binding.MQTT.Will; w != nil {
 		p.WillFlag, p.WillQos, p.WillRetain = true, w.QoS, w.Retain
@@ -188,7 +189,7 @@ func (d *Dialer) introduce(p *packets.ConnectParams, caller *sim.Caller) {
 	}
 }
 
-// expand puts the caller's names in the place of {id} and {fleet}.
+// expand replaces {id} and {fleet} by the caller's names.
 func (d *Dialer) expand(text string, caller *sim.Caller) string {
 	if !strings.Contains(text, "{") {
 		return text
@@ -197,7 +198,7 @@ func (d *Dialer) expand(text string, caller *sim.Caller) string {
 }
 
 func (d *Dialer) listens() bool {
-	return len(d.Binding.MQTT.Subscribe) > 0 || d.Binding.Commands.Topic != ""
+	return len(d.Binding.MQTT.Subscribe) > 0
 }
 
 func (d *Dialer) connectTimeout() time.Duration {
@@ -208,10 +209,20 @@ func (d *Dialer) connectTimeout() time.Duration {
 }
 
 func (d *Dialer) keepAlive() time.Duration {
-	if k := d.Binding.KeepAlive.D(); k > 0 {
+	switch k := d.Binding.KeepAlive.D(); {
+	case k > 0:
 		return min(k, math.MaxUint16*time.Second)
+	case k < 0:
+		return 0
 	}
 	return defaultKeepAlive
+}
+
+func (d *Dialer) maxPacket() int {
+	if n := d.Binding.MQTT.MaxPacket; n > 0 {
+		return min(n, maxSize)
+	}
+	return defaultMaxPacket
 }
 
 func (d *Dialer) window() int {

@@ -8,12 +8,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
 )
 
 func TestDialConnect(t *testing.T) {
@@ -34,7 +34,7 @@ func TestDialConnect(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				var connect packets.Packet
 				d, ended := scripted(t, test.binding, func(p *peer) {
 					time.Sleep(3 * time.Second)
@@ -75,7 +75,7 @@ func TestDialAnswers(t *testing.T) {
 		{"3 identifier", "3.1.1", []byte{0x20, 2, 0, 2}, sim.MQTTRefused, 2},
 		{"3 unavailable", "3.1.1", []byte{0x20, 2, 0, 3}, sim.MQTTServerBusy, 3},
 		{"3 password", "3.1.1", []byte{0x20, 2, 0, 4}, sim.MQTTBadCredentials, 4},
-		{"3 not authorized", "3.1.1", []byte{0x20, 2, 0, 5}, sim.MQTTBadCredentials, 5},
+		{"3 not authorized", "3.1.1", []byte{0x20, 2, 0, 5}, sim.MQTTNotAuthorized, 5},
 		{"3 reserved code", "3.1.1", []byte{0x20, 2, 0, 77}, sim.MQTTRefused, 77},
 		{"3 session of a clean start", "3.1.1", []byte{0x20, 2, 1, 0}, sim.MQTTMalformed, 0},
 		{"3 reserved flag", "3.1.1", []byte{0x20, 2, 2, 0}, sim.MQTTMalformed, 0},
@@ -84,13 +84,13 @@ func TestDialAnswers(t *testing.T) {
 		{"3 empty", "3.1.1", []byte{0x20, 0}, sim.MQTTMalformed, 0},
 		{"3 flags", "3.1.1", []byte{0x21, 2, 0, 0}, sim.MQTTMalformed, 0},
 		{"5 password", "5", []byte{0x20, 3, 0, 0x86, 0}, sim.MQTTBadCredentials, 0x86},
-		{"5 not authorized", "5", []byte{0x20, 3, 0, 0x87, 0}, sim.MQTTBadCredentials, 0x87},
+		{"5 not authorized", "5", []byte{0x20, 3, 0, 0x87, 0}, sim.MQTTNotAuthorized, 0x87},
 		{"5 unavailable", "5", []byte{0x20, 3, 0, 0x88, 0}, sim.MQTTServerBusy, 0x88},
 		{"5 busy", "5", []byte{0x20, 3, 0, 0x89, 0}, sim.MQTTServerBusy, 0x89},
 		{"5 rate", "5", []byte{0x20, 3, 0, 0x9F, 0}, sim.MQTTServerBusy, 0x9F},
 		{"5 banned", "5", []byte{0x20, 3, 0, 0x8A, 0}, sim.MQTTRefused, 0x8A},
 		{"5 long reason", "5", append([]byte{0x20, 0x96, 1, 0, 0x87, 0x92, 1, 0x1F, 0, 143}, strings.Repeat("x", 143)...),
-			sim.MQTTBadCredentials, 0x87},
+			sim.MQTTNotAuthorized, 0x87},
 		{"5 legacy refusal", "5", []byte{0x20, 2, 0, 1}, sim.MQTTRefused, 1},
 		{"5 legacy success", "5", []byte{0x20, 2, 0, 0}, sim.MQTTMalformed, 0},
 		{"5 property cut", "5", []byte{0x20, 5, 0, 0, 2, 0x21, 0}, sim.MQTTMalformed, 0},
@@ -105,7 +105,7 @@ func TestDialAnswers(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				d, ended := scripted(t, sim.Binding{Version: test.version}, func(p *peer) {
 					p.expect(packets.Connect)
 					p.write(test.answer...)
@@ -142,7 +142,7 @@ func TestDialLate(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				b := sim.Binding{ConnectTimeout: sim.Duration(3500 * time.Millisecond)}
 				d, ended := scripted(t, b, test.script)
 				began := time.Now()
@@ -176,7 +176,7 @@ func TestDialCancelled(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				d, ended := scripted(t, sim.Binding{}, func(p *peer) { p.expect(packets.Connect); p.read() })
 				ctx, cancel := test.ctx(t.Context())
 				defer cancel()
@@ -228,7 +228,7 @@ func TestDialRefused(t *testing.T) {
 
 // The server's first packet after CONNACK may come in the same segment.
 func TestConnackAndMore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		d, ended := scripted(t, sim.Binding{Version: "5"}, func(p *peer) {
 			p.expect(packets.Connect)
 			p.write(0x20, 3, 0, 0, 0, 0xE0, 1, 0x8E)

@@ -6,23 +6,26 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// receiveMaximum is how many QoS 1 and 2 messages we let a version 5 server have unacknowledged.
+// receiveMaximum is how many QoS 1 and 2 messages a version 5 server may send before we acknowledge them.
 const receiveMaximum = 20
 
 // maxEarly bounds the messages, in bytes, that a server may send before it answers SUBSCRIBE.
-const maxEarly = 4 * maxPacket
+const maxEarly = 4 * defaultMaxPacket
 
-// extra is what only some conversations need: those to which messages come, and those with aliases.
+// extra is the state that only conversations with incoming messages or topic aliases need.
 type extra struct {
-	inbound  sim.Inbound // the one that was told last
-	early    []byte      // packets that came before the SUBACK
-	taken    []uint16    // sorted: QoS 2 messages that came and wait for their PUBREL
-	names    [][]byte    // topics by the aliases that the server defined, from 1
-	given    []string    // topics by the aliases that we defined, from 1
-	aliases  int         // that we may define
-	accepts  int         // aliases that the server may define
-	redirect string      // from DISCONNECT
-	denied   bool        // as in kept
+	inbound   sim.Inbound // the one of the last event
+	early     []byte      // packets that came before the SUBACK
+	taken     []uint16    // sorted: QoS 2 messages that came and wait for their PUBREL
+	names     [][]byte    // topics by the aliases that the server defined, from 1
+	given     []string    // topics by the aliases that we defined, from 1
+	aliases   int         // that we may define
+	accepts   int         // aliases that the server may define
+	redirect  string      // from DISCONNECT
+	oversized bool        // a packet was thrown away before the SUBACK, and nobody knows yet
+	denied    bool        // as in kept
+	dismissed bool        // the server sent DISCONNECT, with reason
+	reason    byte
 }
 
 func (c *conversation) rare() *extra {
@@ -44,7 +47,7 @@ func (e *extra) alias(topic string) (alias uint16, known bool) {
 	return uint16(len(e.given) + 1), false
 }
 
-// resolve takes what a server said of a topic and an alias and returns the topic (5 section 3.3.2.3.4).
+// resolve returns the topic for the topic and alias of a server's PUBLISH (5 section 3.3.2.3.4).
 func (e *extra) resolve(topic []byte, alias uint16) ([]byte, error) {
 	if alias == 0 || int(alias) > e.accepts {
 		return nil, errAlias
@@ -62,7 +65,7 @@ func (e *extra) resolve(topic []byte, alias uint16) ([]byte, error) {
 	return e.names[alias-1], nil
 }
 
-// take notes a QoS 2 message as received; false if it had been.
+// take notes a QoS 2 message as received; false if it was noted before.
 func (e *extra) take(id uint16) bool {
 	i, had := slices.BinarySearch(e.taken, id)
 	if !had {
@@ -78,6 +81,14 @@ func (e *extra) release(id uint16) bool {
 		e.taken = slices.Delete(e.taken, i, i+1)
 	}
 	return had
+}
+
+// Dismissal implements [sim.Dismissed].
+func (c *conversation) Dismissal() (reason byte, said bool) {
+	if c.extra == nil {
+		return 0, false
+	}
+	return c.extra.reason, c.extra.dismissed
 }
 
 // Redirect is the Server Reference of the DISCONNECT that ended the conversation, "" if there was none.

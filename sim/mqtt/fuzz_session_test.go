@@ -20,8 +20,8 @@ import (
 // two filters, and takes and gives two aliases.
 func listened(t *testing.T, v5 bool, stream []byte, step func() int) (told []string) {
 	t.Helper()
-	b := sim.Binding{Session: sim.Duration(time.Hour), Commands: sim.Commands{Topic: "c/{id}", QoS: 2},
-		MQTT: sim.MQTT{Subscribe: []sim.Subscription{{Filter: "a/#"}}, TopicAliases: 2}}
+	b := sim.Binding{Session: sim.Duration(time.Hour),
+		MQTT: sim.MQTT{Subscribe: []sim.Subscription{{Filter: "a/#"}, {Filter: "c/{id}", QoS: 2}}, TopicAliases: 2}}
 	if v5 {
 		b.Version = "5"
 	}

@@ -128,6 +128,7 @@ func FuzzHandshake(f *testing.F) {
 func FuzzConversation(f *testing.F) {
 	f.Add([]byte{0, 0, 1, 2, 3, 1, 2, 2, 4, 5, 2, 6, 9})
 	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 19, 35, 51, 2, 2, 2, 2, 0, 7, 2, 2})
+	f.Add([]byte("..\x132\x13.2\x1f2\x032C")) // a PUBACK after the PUBREC of the same message
 	f.Add([]byte{14, 14, 19, 2, 19, 2, 3, 2, 31, 2, 3, 2, 3, 2, 14, 15, 2, 15, 2, 3, 2, 0, 15, 2})
 	f.Fuzz(func(t *testing.T, steps []byte) {
 		const window = 12

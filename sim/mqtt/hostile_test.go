@@ -5,12 +5,12 @@ import (
 	"io"
 	"math/rand/v2"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
 )
 
 // What a broken or hostile peer sends during a session ends it in one class, at once.
@@ -55,7 +55,6 @@ func TestHostilePeer(t *testing.T) {
 		{"publish identifier 0", "3.1.1", []byte{0x32, 5, 0, 1, 't', 0, 0}},
 		{"publish without identifier", "3.1.1", []byte{0x32, 3, 0, 1, 't'}},
 		{"publish by alias", "5", []byte{0x30, 6, 0, 0, 3, 0x23, 0, 1}},
-		{"huge, and then silence", "", []byte{0x30, 0xFF, 0xFF, 0xFF, 0x7F}},
 		{"endless length", "", append([]byte{0x30}, bytes.Repeat([]byte{0x80}, 60)...)},
 		{"length of five bytes", "", []byte{0x40, 0x80, 0x80, 0x80, 0x80, 0x01}},
 		{"http", "", []byte("HTTP/1.1 200 OK\r\n")},
@@ -130,7 +129,7 @@ func TestBehindLargePacket(t *testing.T) {
 
 // A peer that never stops talking does not keep a device from its deadline or from keep-alive.
 func TestTalkativePeer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		t0 := time.Now()
 		var ping time.Duration
 		c, ended := dialed(t, sim.Binding{}, packets.Properties{}, func(p *peer) {
@@ -192,13 +191,14 @@ func TestInflight(t *testing.T) {
 			if _, taken := model[id]; taken || id == 0 {
 				t.Fatalf("step %d: id %d is in use", i, id)
 			}
-			f.add(id, seq, awaitsPuback)
+			f.add(id, &sim.Message{Seq: seq}, awaitsPuback)
 			model[id] = seq
 			continue
 		}
 		id := uint16(r.IntN(110))
 		want, in := model[id]
-		seq, ok := f.take(id)
+		taken, ok := f.take(id)
+		seq := taken.seq
 		if ok != in || seq != want || f.live != len(model)-count(ok) {
 			t.Fatalf("step %d: take %d: %d, %v; want %d, %v; live %d of %d", i, id, seq, ok, want, in, f.live, len(model))
 		}

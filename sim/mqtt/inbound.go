@@ -9,9 +9,12 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// receivePublish takes a message and acknowledges it. The few bytes before the payload are cut by hand
+// receivePublish receives a message and acknowledges it. It decodes the few bytes before the payload itself
 // because mochi's decoder allocates for each of them.
 func (c *conversation) receivePublish(head *packets.FixedHeader, body []byte) error {
+	if len(body) < head.Remaining {
+		return c.receiveOversized(head, body)
+	}
 	topic, rest, ok := text(body)
 	if !ok {
 		return errMalformed
@@ -45,7 +48,7 @@ func (c *conversation) receivePublish(head *packets.FixedHeader, body []byte) er
 		}
 		c.answer(packets.Pubrec, id, 0)
 		if !fresh {
-			return nil // it was told when it came first (MQTT-4.3.3-10)
+			return nil // there was an event when it came first (MQTT-4.3.3-10)
 		}
 	}
 	e.inbound = sim.Inbound{Topic: topic, Payload: rest, QoS: head.Qos, Retained: head.Retain, Again: head.Dup}
@@ -86,8 +89,8 @@ func text(b []byte) (s, rest []byte, ok bool) {
 	return s, b[2+n:], utf8.Valid(s) && bytes.IndexByte(s, 0) < 0
 }
 
-// receivePubrel ends a QoS 2 message that came. An identifier that is not known is answered all the
-// same: the server still has it, we do not (5 section 4.3.3, reason 0x92).
+// receivePubrel completes an incoming QoS 2 message. It also answers an identifier that we do not know,
+// because the server still has the message (5 section 4.3.3, reason 0x92).
 func (c *conversation) receivePubrel(head *packets.FixedHeader, body []byte) error {
 	id, _, err := c.ack(head, body)
 	if err != nil {

@@ -1,8 +1,12 @@
 package mqtt
 
-import "math"
+import (
+	"math"
 
-// stage is how far a message has come.
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// stage is the answer that a message waits for.
 type stage uint8
 
 const (
@@ -14,9 +18,10 @@ const (
 // unanswered is a PUBLISH or PUBREL whose answer did not come yet. id 0 marks one that was answered
 // out of order.
 type unanswered struct {
-	seq   uint32
-	id    uint16
-	stage stage
+	seq    uint32
+	id     uint16
+	stage  stage
+	stream sim.Stream
 }
 
 // subscribeID is the packet identifier of every SUBSCRIBE; no PUBLISH uses it.
@@ -61,14 +66,14 @@ func (f *inflight) get(id uint16) *unanswered {
 	return nil
 }
 
-func (f *inflight) add(id uint16, seq uint32, s stage) {
+func (f *inflight) add(id uint16, m *sim.Message, s stage) {
 	if f.queue == nil {
 		f.queue = f.few[:0]
 	}
 	if len(f.queue) == cap(f.queue) && f.live < len(f.queue) {
 		f.compact()
 	}
-	f.queue = append(f.queue, unanswered{id: id, seq: seq, stage: s})
+	f.queue = append(f.queue, unanswered{id: id, seq: m.Seq, stream: m.Stream, stage: s})
 	f.live++
 }
 
@@ -83,12 +88,12 @@ func (f *inflight) compact() {
 }
 
 // take removes id and returns its message; false if it is not in flight.
-func (f *inflight) take(id uint16) (seq uint32, ok bool) {
+func (f *inflight) take(id uint16) (taken unanswered, ok bool) {
 	u := f.get(id)
 	if u == nil {
-		return 0, false
+		return taken, false
 	}
-	seq, u.id = u.seq, 0
+	taken, u.id = *u, 0
 	f.live--
 	for f.head < len(f.queue) && f.queue[f.head].id == 0 {
 		f.head++
@@ -96,5 +101,5 @@ func (f *inflight) take(id uint16) (seq uint32, ok bool) {
 	if f.live == 0 {
 		f.queue, f.head = f.queue[:0], 0
 	}
-	return seq, true
+	return taken, true
 }

@@ -5,16 +5,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
 )
 
 func TestInterrupt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		c, ended := dialed(t, sim.Binding{KeepAlive: sim.Duration(time.Hour)}, packets.Properties{}, func(p *peer) { p.read() })
 		// Before the wait, twice: one wait returns, the next lasts.
 		c.Interrupt()

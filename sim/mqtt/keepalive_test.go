@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
 )
 
 func TestKeepAlive(t *testing.T) {
@@ -52,7 +52,7 @@ func TestServerKeepAlive(t *testing.T) {
 	}{{7, 7 * time.Second}, {90, 90 * time.Second}, {0, 0}}
 	for _, test := range tests {
 		t.Run(fmt.Sprint(test.server), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				t0 := time.Now()
 				var first time.Duration
 				props := packets.Properties{ServerKeepAliveFlag: true, ServerKeepAlive: test.server}
@@ -78,7 +78,7 @@ func TestPingTimeout(t *testing.T) {
 		{60 * time.Second, 70 * time.Second}, {4 * time.Second, 8 * time.Second},
 	} {
 		t.Run(test.keepAlive.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				t0 := time.Now()
 				b := sim.Binding{KeepAlive: sim.Duration(test.keepAlive)}
 				c, ended := dialed(t, b, packets.Properties{}, func(p *peer) {
@@ -102,7 +102,7 @@ func TestPingTimeout(t *testing.T) {
 
 // A device that ran too late to see its read deadline must find the answer that was there in time.
 func TestPingAnsweredWhileBusy(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		t0 := time.Now()
 		c, ended := dialed(t, sim.Binding{}, packets.Properties{}, func(p *peer) {
 			p.expect(packets.Pingreq)

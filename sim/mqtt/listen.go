@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -20,6 +21,8 @@ type listening struct {
 	c    *conversation
 	in   *bufio.Reader // reads ahead of c.in
 	tcp  quickAcker    // nil if PUBACKs must not linger
+	ack  quickAcker    // the same, or the TCP below what the connection is; nil if there is none
+	took bool          // something came that no PUBACK answers, and the kernel was not told to acknowledge it
 	acks []byte        // PUBACKs that have not left
 	most int           // bytes of acks there ever were before some left
 	by   time.Time     // when the first of acks must leave
@@ -33,6 +36,9 @@ type quickAcker interface{ QuickAck() error }
 
 // linger is how long a PUBACK may wait for others.
 const linger = 10 * time.Millisecond
+
+// readBuffer is how much is read ahead, in bytes.
+const readBuffer = 16 << 10
 
 // readAhead is a connection whose reads are buffered.
 type readAhead struct {
@@ -49,6 +55,8 @@ func (s *Subscriber) listen(ctx context.Context, granted bool) (up bool, err err
 	l := &listening{s: s}
 	d := Dialer{Binding: sim.Binding{
 		KeepAlive: sim.Duration(subscriberKeepAlive), ConnectTimeout: sim.Duration(subscriberTimeout),
+		Security: s.Login.Security(),
+		MQTT:     sim.MQTT{MaxPacket: maxSize}, // the limit of a device is none of the far end's
 	}}
 	if s.Session {
 		d.Binding.Session = sim.Duration(time.Hour) // any: 3.1.1 knows only that there is one
@@ -58,13 +66,14 @@ func (s *Subscriber) listen(ctx context.Context, granted bool) (up bool, err err
 		if err != nil {
 			return nil, err
 		}
-		l.in = bufio.NewReaderSize(conn, wireRead)
+		l.in = bufio.NewReaderSize(conn, readBuffer)
 		l.tcp, _ = conn.(quickAcker)
+		l.ack = quickAckerOf(conn)
 		return readAhead{conn, l.in}, nil
 	}
 	conv, facts, outcome := d.Dial(ctx, &sim.Caller{ID: s.ClientID, Endpoint: s.Endpoint})
 	if outcome != sim.OK {
-		return false, fmt.Errorf("subscribe at %s: %v", s.Endpoint, outcome)
+		return false, fmt.Errorf("subscribe at %s: %w", s.Endpoint, failure(outcome))
 	}
 	l.c = conv.(*conversation)
 	defer l.c.Close(false)
@@ -87,12 +96,39 @@ func (s *Subscriber) listen(ctx context.Context, granted bool) (up bool, err err
 	}
 }
 
-// subscribe returns nil if the SUBACK grants every filter with the QoS that was asked.
+// quickAckerOf is the TCP connection of conn, which may be below TLS; nil if there is none that can do it.
+func quickAckerOf(conn net.Conn) quickAcker {
+	for conn != nil {
+		if q, ok := conn.(quickAcker); ok {
+			return q
+		}
+		over, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nil
+		}
+		conn = over.NetConn()
+	}
+	return nil
+}
+
+// perSubscribe is how many filters go in one SUBSCRIBE: brokers bound the size of a packet.
+const perSubscribe = 256
+
+// subscribe returns nil if the SUBACKs grant every filter.
 func (l *listening) subscribe(ctx context.Context) error {
+	for list := range slices.Chunk(l.s.Filters, perSubscribe) {
+		if err := l.subscribeTo(ctx, list); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *listening) subscribeTo(ctx context.Context, filters []string) error {
 	sc := l.c.pool.get()
 	sc.packet.FixedHeader = packets.FixedHeader{Type: packets.Subscribe, Qos: 1}
 	sc.packet.ProtocolVersion, sc.packet.PacketID = 4, 1
-	for _, f := range l.s.Filters {
+	for _, f := range filters {
 		sc.packet.Filters = append(sc.packet.Filters, packets.Subscription{Filter: f, Qos: l.s.QoS})
 	}
 	err := sc.packet.SubscribeEncode(&sc.out)
@@ -116,10 +152,10 @@ func (l *listening) subscribe(ctx context.Context) error {
 			return err
 		case head != packets.Suback:
 			continue
-		case len(body) != 2+len(l.s.Filters):
+		case len(body) != 2+len(filters):
 			return errMalformed
 		}
-		for i, f := range l.s.Filters {
+		for i, f := range filters {
 			if err := l.s.judge(f, body[2+i]); err != nil {
 				return err
 			}
@@ -180,9 +216,13 @@ func (l *listening) fill(ctx context.Context, by time.Time) error {
 	if l.in.Buffered() > 0 {
 		return l.c.in.fill(l.c.conn)
 	}
-	if len(l.acks) > 0 {
+	switch {
+	case len(l.acks) > 0:
 		l.settled(time.Now())
+	case l.took && l.ack != nil:
+		_ = l.ack.QuickAck() // what is not acknowledged so is acknowledged later
 	}
+	l.took = false
 	if l.c.down != sim.OK {
 		return errors.New(l.c.down.String())
 	}
@@ -212,7 +252,7 @@ func (l *listening) fill(ctx context.Context, by time.Time) error {
 	case len(l.acks) > 0: // the next fill sends them
 		return nil
 	case l.ping:
-		return errors.New("no pingresp")
+		return ErrSilent
 	}
 	l.ping, l.till = true, time.Now().Add(subscriberPingTimeout)
 	l.c.send(pingreq())
@@ -238,7 +278,8 @@ func (l *listening) deliver(head *packets.FixedHeader, body []byte) error {
 		id, rest = rest[:2], rest[2:]
 	}
 	at := time.Now()
-	l.s.OnMessage(topic, rest, at, head.Dup)
+	l.took = true
+	l.s.OnMessage(topic, rest, at, head.Dup, head.Retain)
 	if id != nil {
 		if len(l.acks) == 0 {
 			l.by = at.Add(linger)

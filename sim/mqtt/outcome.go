@@ -1,19 +1,16 @@
 package mqtt
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"syscall"
 
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/link"
 )
 
-// violation is what the peer sent against the protocol, as the reason that a version 5 DISCONNECT has
+// violation is an error of the peer against the protocol: the reason code that a version 5 DISCONNECT has
 // for it (5 section 3.14.2.1).
 type violation byte
 
@@ -30,67 +27,34 @@ func (v violation) Error() string {
 	return fmt.Sprintf("mqtt: the peer broke the protocol (%#x)", byte(v))
 }
 
-// OutcomeOf is the class of an error of a connection, at any depth of wrapping. A context that was
-// cancelled says nothing of the peer: its outcome is AppUnknown. What has no class is LocalOther.
+// failure is an outcome as an error.
+type failure sim.Outcome
+
+// Error implements error.
+func (f failure) Error() string { return sim.Outcome(f).String() }
+
+// OutcomeOf returns the class of an error of a connection, however it is wrapped. A cancelled context is not
+// an error of the peer: its outcome is AppUnknown. An error without a class is LocalOther.
 func OutcomeOf(err error) sim.Outcome {
 	if err == nil {
 		return sim.OK
 	}
 	var wrong violation
-	if errors.As(err, &wrong) {
+	var known failure
+	switch {
+	case errors.As(err, &wrong) && wrong == errTooLarge:
+		return sim.MQTTOverLimit
+	case errors.As(err, &wrong):
 		return sim.MQTTMalformed
+	case errors.As(err, &known):
+		return sim.Outcome(known)
 	}
-	if outcome, ok := link.Outcome(err); ok {
-		return outcome // before the classes of TCP: a failed handshake may wrap one
-	}
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
-		return sim.DNSFailure // before timeouts: a slow resolver is still the resolver
-	}
-	for _, c := range errorClasses() {
-		if errors.Is(err, c.err) {
-			return c.outcome
-		}
-	}
-	if isTimeout(err) {
-		return sim.TCPTimeout
-	}
-	return sim.LocalOther
-}
-
-type errorClass struct {
-	err     error
-	outcome sim.Outcome
-}
-
-func errorClasses() [20]errorClass {
-	return [...]errorClass{
-		{syscall.ECONNRESET, sim.TCPReset},
-		{io.EOF, sim.TCPClosed},
-		{syscall.ECONNREFUSED, sim.TCPRefused},
-		{syscall.EPIPE, sim.TCPReset}, // written after the peer had closed and reset
-		{syscall.ECONNABORTED, sim.TCPReset},
-		{io.ErrUnexpectedEOF, sim.TCPClosed},
-		{io.ErrClosedPipe, sim.TCPClosed},
-		{net.ErrClosed, sim.TCPClosed},
-		{syscall.ETIMEDOUT, sim.TCPTimeout},
-		{syscall.ENETUNREACH, sim.TCPUnreachable},
-		{syscall.EHOSTUNREACH, sim.TCPUnreachable},
-		{syscall.ENETDOWN, sim.TCPUnreachable},
-		{syscall.EHOSTDOWN, sim.TCPUnreachable},
-		{syscall.EMFILE, sim.LocalDescriptors},
-		{syscall.ENFILE, sim.LocalDescriptors},
-		{syscall.EADDRNOTAVAIL, sim.LocalPorts},
-		{syscall.EADDRINUSE, sim.LocalPorts},
-		{syscall.ENOBUFS, sim.LocalMemory},
-		{syscall.ENOMEM, sim.LocalMemory},
-		{context.Canceled, sim.AppUnknown},
-	}
+	return link.OutcomeOf(err)
 }
 
 func isTimeout(err error) bool {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return true // the device's clock: it shall not allocate
+		return true // a device's read timeout is frequent, so it must not allocate
 	}
 	var timeout net.Error
 	return errors.As(err, &timeout) && timeout.Timeout()
@@ -102,8 +66,10 @@ func connackOutcome(code byte) sim.Outcome {
 	switch code {
 	case 0:
 		return sim.OK
-	case 4, 5, 0x86, 0x87:
+	case 4, 0x86:
 		return sim.MQTTBadCredentials
+	case 5, 0x87:
+		return sim.MQTTNotAuthorized
 	case 3, 0x88, 0x89, 0x9F:
 		return sim.MQTTServerBusy
 	case 0x95:

@@ -25,8 +25,8 @@ func (p *pool) get() *scratch {
 }
 
 func (p *pool) put(s *scratch) {
-	if s.out.Cap() > 2*maxPacket {
-		return // one giant payload shall not stay for ever
+	if s.out.Cap() > 2*defaultMaxPacket {
+		return // do not keep the buffer of one very large payload for ever
 	}
 	s.packet = packets.Packet{}
 	s.out.Reset()

@@ -8,6 +8,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
 )
 
 func ack(kind byte, id uint16, reason ...byte) []byte {
@@ -25,7 +26,11 @@ func TestQoS2(t *testing.T) {
 			if first.FixedHeader.Qos != 2 || first.FixedHeader.Dup || first.PacketID != 1 {
 				t.Errorf("%+v", first)
 			}
-			p.write(ack(packets.Pubrec, 1)...)
+			if version == "5" {
+				p.write(ack(packets.Pubrec, 1, noSubscribers)...)
+			} else {
+				p.write(ack(packets.Pubrec, 1)...)
+			}
 			p.expect(packets.Pubrel)
 			p.write(ack(packets.Pubrec, 1)...) // once more: answered, and nothing to tell
 			p.expect(packets.Pubrel)
@@ -45,7 +50,11 @@ func TestQoS2(t *testing.T) {
 		if o := c.Publish(m); o != sim.OK || m.ID != 1 || c.Room() != 1 {
 			t.Fatalf("%v, %+v, room %d", o, m, c.Room())
 		}
-		wantEvent(t, c.Wait(after(time.Second)), sim.EventReceived, 0, sim.OK)
+		received := c.Wait(after(time.Second))
+		wantEvent(t, received, sim.EventReceived, 0, sim.OK)
+		if received.Nobody != (version == "5") {
+			t.Errorf("D1 row 5: nobody subscribes: %t", received.Nobody)
+		}
 		if c.Room() != 1 {
 			t.Errorf("room %d before the PUBCOMP", c.Room())
 		}
@@ -66,7 +75,7 @@ func TestQoS2(t *testing.T) {
 // What an earlier connection began is ended with its own identifiers, and by a new session from the start.
 func TestQoS2Resumed(t *testing.T) {
 	for _, session := range []time.Duration{0, time.Hour} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			resumed := session > 0
 			c, ended := dialed(t, sim.Binding{Session: sim.Duration(session)}, packets.Properties{}, func(p *peer) {
 				if pk := p.expect(packets.Pubrel); pk.PacketID != 700 {
@@ -99,18 +108,29 @@ func TestQoS2Resumed(t *testing.T) {
 	}
 }
 
-// An answer of another exchange than the one under way is against the protocol.
+// An answer of another exchange than the one under way is against the protocol; for that of another QoS see
+// TestD2_5.
 func TestWrongAnswers(t *testing.T) {
-	for _, test := range []struct{ qos, kind byte }{{1, packets.Pubrec}, {1, packets.Pubcomp}, {2, packets.Puback}, {2, packets.Pubcomp}} {
-		synctest.Test(t, func(t *testing.T) {
+	for _, test := range []struct {
+		qos, kind byte
+		received  bool // the server has said that it has the message
+	}{{qos: 1, kind: packets.Pubcomp}, {qos: 2, kind: packets.Pubcomp}, {qos: 2, kind: packets.Puback, received: true}} {
+		bubble.Test(t, func(t *testing.T) {
 			c, ended := dialed(t, sim.Binding{Version: "5"}, packets.Properties{}, func(p *peer) {
 				p.expect(packets.Publish)
+				if test.received {
+					p.write(ack(packets.Pubrec, 1)...)
+					p.expect(packets.Pubrel)
+				}
 				p.write(ack(test.kind, 1)...)
 				if pk := p.expect(packets.Disconnect); pk.ReasonCode != 0 && pk.ReasonCode != 0x82 {
 					t.Errorf("%+v", pk)
 				}
 			})
 			publish(t, c, 0, test.qos)
+			if test.received {
+				wantEvent(t, c.Wait(after(time.Second)), sim.EventReceived, 0, sim.OK)
+			}
 			wantEvent(t, c.Wait(after(time.Second)), sim.EventDown, 0, sim.MQTTMalformed)
 			c.Close(false)
 			<-ended
@@ -121,7 +141,7 @@ func TestWrongAnswers(t *testing.T) {
 // A QoS 2 message that comes again before its PUBREL is told once, on the next connection of the session too.
 func TestInboundQoS2(t *testing.T) {
 	for _, present := range []bool{true, false} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			calls := 0
 			message := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: 2}, TopicName: "cmd", Payload: []byte("go"), PacketID: 9}
 			d := &Dialer{Binding: sim.Binding{Session: sim.Duration(time.Hour)}, DialConn: pipes(t, 4, func(p *peer) {

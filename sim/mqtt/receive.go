@@ -10,8 +10,8 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// deliver handles packets that were already read, up to the first that is worth an event; the end of
-// the conversation is one, for ever.
+// deliver handles packets that were already read, up to the first one that makes an event. After the end of
+// the conversation that is always EventDown.
 //
 //go:noinline
 func (c *conversation) deliver() bool {
@@ -19,7 +19,7 @@ func (c *conversation) deliver() bool {
 	for {
 		more, err := c.next()
 		if err != nil {
-			c.in.drop() // what follows a malformed packet means nothing
+			c.in.drop() // the bytes after a malformed packet have no meaning
 			c.complain(err)
 			c.fail(OutcomeOf(err))
 			c.event, more = sim.Event{}, false
@@ -42,6 +42,11 @@ func (c *conversation) deliver() bool {
 //
 //go:noinline
 func (c *conversation) next() (more bool, err error) {
+	if c.extra != nil && c.extra.oversized {
+		c.extra.oversized = false
+		c.event.Kind, c.event.Outcome = sim.EventOversized, sim.MQTTOverLimit
+		return true, nil
+	}
 	head, body, ok, err := c.packet()
 	if err != nil || !ok {
 		return false, err
@@ -49,7 +54,7 @@ func (c *conversation) next() (more bool, err error) {
 	return true, c.receive(&head, body)
 }
 
-// receive handles one packet, and sets the event if it has something to tell.
+// receive handles one packet, and sets the event if there is one to report.
 func (c *conversation) receive(head *packets.FixedHeader, body []byte) error {
 	switch head.Type {
 	case packets.Puback, packets.Pubrec, packets.Pubcomp:
@@ -75,7 +80,7 @@ func (c *conversation) packet() (head packets.FixedHeader, body []byte, ok bool,
 		return c.in.packet()
 	}
 	early := c.extra.early
-	length, n, _ := remainingLength(early[1:]) // whole packets that were judged before
+	length, n, _ := remainingLength(early[1:]) // whole packets that were checked before
 	total := 1 + n + length
 	_ = head.Decode(early[0])
 	head.Remaining = length
@@ -84,6 +89,9 @@ func (c *conversation) packet() (head packets.FixedHeader, body []byte, ok bool,
 	}
 	return head, early[1+n : total], true, nil
 }
+
+// noSubscribers is the reason of a PUBACK or PUBREC that says: taken, and nobody subscribes to it (5 section 3.4.2.1).
+const noSubscribers = 0x10
 
 // complain tells a version 5 server what it did wrong, as the last packet (5 section 4.13.1).
 func (c *conversation) complain(err error) {
@@ -94,8 +102,8 @@ func (c *conversation) complain(err error) {
 	}
 }
 
-// ack decodes PUBACK, PUBREC, PUBREL and PUBCOMP. Identifier 0 is malformed. What has no property is
-// cut by hand: mochi's packet is a kilobyte to clear, and it allocates to find out that a list is empty.
+// ack decodes PUBACK, PUBREC, PUBREL and PUBCOMP. Identifier 0 is malformed. It decodes a packet without
+// properties itself: mochi's packet is a kilobyte to clear, and mochi allocates even for an empty list.
 func (c *conversation) ack(head *packets.FixedHeader, body []byte) (id uint16, reason byte, err error) {
 	switch {
 	case len(body) < 2, len(body) > 2 && !c.v5:
@@ -125,9 +133,11 @@ func (c *conversation) longAck(head *packets.FixedHeader, body []byte) (id uint1
 	return p.PacketID, p.ReasonCode, nil
 }
 
-// receiveAck moves a message on. An answer to an identifier that is not in use is ignored: the standard
-// names no such error, and brokers repeat themselves; only a PUBREC is answered, so that the server
-// forgets its message. The answer of another exchange than the one under way is against the protocol.
+// receiveAck moves a message to its next stage. An answer with an identifier that is not in use is ignored:
+// the standard has no such error, and brokers repeat answers; only a PUBREC is answered, so that the server
+// can drop the message. The answer to another QoS fails the message and not the connection: a broker without
+// QoS 2 would answer so each time that the message is sent again. An answer that does not fit the stage of the
+// message otherwise is a protocol error, so a PUBACK after the PUBREC too: by then the server has the message.
 func (c *conversation) receiveAck(head *packets.FixedHeader, body []byte) error {
 	id, reason, err := c.ack(head, body)
 	if err != nil {
@@ -140,44 +150,48 @@ func (c *conversation) receiveAck(head *packets.FixedHeader, body []byte) error 
 		}
 		return nil
 	}
+	if head.Type == packets.Puback && u.stage == awaitsPubrec || head.Type == packets.Pubrec && u.stage == awaitsPuback {
+		taken, _ := c.sent.take(id)
+		c.event.Kind, c.event.Outcome = sim.EventFailed, sim.MQTTWrongAnswer
+		c.event.Stream, c.event.Seq = taken.stream, taken.seq
+		return nil
+	}
 	if head.Type == packets.Pubrec && reason < 0x80 {
-		return c.receivePubrec(u)
+		return c.receivePubrec(u, reason)
 	}
 	switch {
 	case head.Type == packets.Puback && u.stage == awaitsPuback,
 		head.Type == packets.Pubrec && u.stage == awaitsPubrec:
 	case head.Type == packets.Pubcomp && u.stage == awaitsPubcomp:
-		reason = 0 // a server that does not know it (0x92) has done with it before
+		reason = 0 // a server that does not know it (0x92) has completed it before
 	default:
 		return errProtocol
 	}
 	c.event.Kind = sim.EventAcked
-	c.event.Seq, _ = c.sent.take(id)
+	taken, _ := c.sent.take(id)
+	c.event.Stream, c.event.Seq, c.event.Nobody = taken.stream, taken.seq, reason == noSubscribers
 	if c.event.Outcome = pubackOutcome(reason); c.event.Outcome != sim.OK {
 		c.event.Kind = sim.EventFailed
 	}
 	return nil
 }
 
-// receivePubrec answers with PUBREL, also one that the server repeats; only the first is told. The
-// message is the server's from here on, whether the PUBREL gets through or not.
-func (c *conversation) receivePubrec(u *unanswered) error {
-	if u.stage == awaitsPuback {
-		return errProtocol
-	}
+// receivePubrec answers with PUBREL, also when the server repeats its PUBREC; only the first PUBREC makes an
+// event. From then on the server has the message, whether the PUBREL arrives or not.
+func (c *conversation) receivePubrec(u *unanswered, reason byte) error {
 	first := u.stage == awaitsPubrec
 	u.stage = awaitsPubcomp
 	c.answer(packets.Pubrel, u.id, 0)
 	if first {
-		c.event.Kind, c.event.Seq = sim.EventReceived, u.seq
+		c.event.Kind, c.event.Stream, c.event.Seq = sim.EventReceived, u.stream, u.seq
+		c.event.Nobody = reason == noSubscribers
 	}
 	return nil
 }
 
-// receiveDisconnect ends the conversation. The reason is read here because mochi's decoder skips it
-// in a packet of one byte, which is what most brokers send. In 3.1.1 a server has no DISCONNECT to
-// send, but some do (mochi among them) when they shut down or give the session to another client:
-// an empty one is taken for what it means.
+// receiveDisconnect ends the conversation. The reason is read here because mochi's decoder skips it in a
+// packet of one byte, which most brokers send. In 3.1.1 a server must not send DISCONNECT, but some do
+// (mochi too) when they shut down or another client takes the session: an empty one is accepted.
 func (c *conversation) receiveDisconnect(head *packets.FixedHeader, body []byte) error {
 	if !c.v5 && len(body) > 0 {
 		return errMalformed
@@ -192,6 +206,7 @@ func (c *conversation) receiveDisconnect(head *packets.FixedHeader, body []byte)
 	if s.packet.DisconnectDecode(body) != nil {
 		return errMalformed
 	}
+	c.rare().dismissed, c.extra.reason = true, reason
 	if reference := s.packet.Properties.ServerReference; reference != "" {
 		c.rare().redirect = strings.Clone(reference)
 	}

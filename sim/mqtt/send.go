@@ -14,12 +14,12 @@ import (
 func pingreq() []byte    { return []byte{packets.Pingreq << 4, 0} }
 func disconnect() []byte { return []byte{packets.Disconnect << 4, 0} }
 
-// Publish implements [sim.Conversation]. A QoS above the server's Maximum QoS, a retained message
-// where it has none and a topic over 65,535 bytes are refused without being sent, as the server would:
-// MQTTPubackError; so is a packet over its Maximum Packet Size: MQTTTooLarge. QoS 1 and 2 without Room
-// is the caller's mistake: LocalOther; so is an ID handed back that is in use. When the write fails the
-// conversation is down; if the peer took nothing for the connect timeout (at most twice that) it is
-// MQTTKeepAliveTimeout, as for a PINGREQ that nobody answered.
+// Publish implements [sim.Conversation]. Some messages are refused without being sent, because the server
+// would refuse them: MQTTPubackError for a QoS above the server's Maximum QoS, a retained message that the
+// server does not support, and a topic over 65,535 bytes; MQTTTooLarge for a packet over the server's
+// Maximum Packet Size. LocalOther is a mistake of the caller: QoS 1 or 2 without Room, or a given ID that is
+// in use. When the write fails the conversation is down; if the peer read nothing for the connect timeout
+// (at most twice that) the outcome is MQTTKeepAliveTimeout, as for a PINGREQ without an answer.
 func (c *conversation) Publish(m *sim.Message) sim.Outcome {
 	s, first, outcome := c.compose(m)
 	if s == nil {
@@ -31,7 +31,10 @@ func (c *conversation) Publish(m *sim.Message) sim.Outcome {
 		return outcome
 	}
 	if m.ID != 0 {
-		c.sent.add(m.ID, m.Seq, stage(m.QoS-1))
+		if !c.owing() {
+			c.live.owes(c.sentAt)
+		}
+		c.sent.add(m.ID, m, stage(m.QoS-1))
 	}
 	if first {
 		c.extra.given = append(c.extra.given, m.Topic)
@@ -39,9 +42,9 @@ func (c *conversation) Publish(m *sim.Message) sim.Outcome {
 	return sim.OK
 }
 
-// compose makes the packet of a message and gives it its identifier; first says that it gives its topic
-// an alias. Without a scratch nothing is to be sent and the outcome is Publish's. It is a function of
-// its own to be off the stack while the packet is written.
+// compose makes the packet of a message and assigns its identifier; first means that the packet defines an
+// alias for its topic. If s is nil there is nothing to send, and Publish returns the outcome. It is a
+// separate function so that its frame is not on the stack while the packet is written.
 //
 //go:noinline
 func (c *conversation) compose(m *sim.Message) (s *scratch, first bool, outcome sim.Outcome) {
@@ -80,15 +83,18 @@ func (c *conversation) compose(m *sim.Message) (s *scratch, first bool, outcome 
 	return s, alias > 0 && !known, sim.OK
 }
 
-// release sends the PUBREL of a message whose PUBREC came on an earlier connection. A server that does
-// not know it answers nevertheless.
+// release sends the PUBREL of a message whose PUBREC came on an earlier connection. A server that does not
+// know the message answers too.
 func (c *conversation) release(m *sim.Message) sim.Outcome {
 	if m.QoS != 2 || m.ID == 0 || c.sent.get(m.ID) != nil {
 		return sim.LocalOther
 	}
 	outcome := c.answer(packets.Pubrel, m.ID, 0)
 	if outcome == sim.OK {
-		c.sent.add(m.ID, m.Seq, awaitsPubcomp)
+		if !c.owing() {
+			c.live.owes(c.sentAt)
+		}
+		c.sent.add(m.ID, m, awaitsPubcomp)
 	}
 	return outcome
 }

@@ -2,8 +2,8 @@ package mqtt
 
 import "github.com/myriad-iot/myriad/sim"
 
-// kept is what a device must remember of its session between two connections, beside the messages that
-// it sent: those are its own to keep. Only few devices have any, and only between connections.
+// kept is the state of a session that must survive between two connections, except for the messages that
+// the device sent, which the device itself keeps. Only few devices have it, and only between connections.
 type kept struct {
 	taken  []uint16 // QoS 2 messages that came and wait for their PUBREL
 	denied bool     // the session may lack our subscriptions: their SUBACK never came
@@ -17,7 +17,7 @@ func (c *conversation) keep() {
 	c.d.kept.Store(c.id, kept{c.extra.taken, c.extra.denied})
 }
 
-// recall takes over what was kept for the device; it is of no use to a new session.
+// recall restores the kept state of the device; a new session does not use it.
 func (c *conversation) recall() {
 	v, ok := c.d.kept.LoadAndDelete(c.id)
 	if !ok || !c.resumed {
@@ -33,12 +33,9 @@ func (d *Dialer) subscriptions(caller *sim.Caller) []sim.Subscription {
 	if !d.listens() {
 		return nil
 	}
-	list := make([]sim.Subscription, 0, len(b.MQTT.Subscribe)+1)
+	list := make([]sim.Subscription, 0, len(b.MQTT.Subscribe))
 	for _, s := range b.MQTT.Subscribe {
 		list = append(list, sim.Subscription{Filter: d.expand(s.Filter, caller), QoS: s.QoS})
-	}
-	if b.Commands.Topic != "" {
-		list = append(list, sim.Subscription{Filter: d.expand(b.Commands.Topic, caller), QoS: b.Commands.QoS})
 	}
 	return list
 }

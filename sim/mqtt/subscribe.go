@@ -9,10 +9,9 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// subscribe asks for the filters and returns when the server has granted all of them, with the QoS that
-// was asked for. It waits no longer than the connection's deadline. Messages that come before the
+// subscribe asks for the filters and returns when the server has granted all of them. It waits no longer than the connection's deadline. Messages that come before the
 // SUBACK, as they may (MQTT-3.8.4-3), are left for Wait.
-func (c *conversation) subscribe(list []sim.Subscription) (sim.Outcome, error) {
+func (c *conversation) subscribe(list []sim.Subscription, facts *sim.Facts) (sim.Outcome, error) {
 	s := c.pool.get()
 	p := &s.packet
 	p.FixedHeader = packets.FixedHeader{Type: packets.Subscribe, Qos: 1}
@@ -46,7 +45,7 @@ func (c *conversation) subscribe(list []sim.Subscription) (sim.Outcome, error) {
 				return sim.OK, err
 			}
 		case head.Type == packets.Suback:
-			outcome, err := c.granted(head, body, list)
+			outcome, err := c.granted(head, body, list, facts)
 			c.complain(err)
 			return outcome, err
 		case head.Type == packets.Disconnect:
@@ -55,6 +54,9 @@ func (c *conversation) subscribe(list []sim.Subscription) (sim.Outcome, error) {
 				return sim.OK, err
 			}
 			return c.down, nil
+		case len(body) < head.Remaining:
+			c.rare().oversized = true
+			c.takeNothing(&head, body)
 		default:
 			if err := c.rare().wait(head, body); err != nil {
 				return sim.OK, err
@@ -63,8 +65,8 @@ func (c *conversation) subscribe(list []sim.Subscription) (sim.Outcome, error) {
 	}
 }
 
-// granted judges a SUBACK.
-func (c *conversation) granted(head packets.FixedHeader, body []byte, list []sim.Subscription) (sim.Outcome, error) {
+// granted checks whether a SUBACK grants all of list. A lower QoS is legal (MQTT-3.8.4-7) and noted in facts.
+func (c *conversation) granted(head packets.FixedHeader, body []byte, list []sim.Subscription, facts *sim.Facts) (sim.Outcome, error) {
 	s := c.pool.get()
 	defer c.pool.put(s)
 	p := &s.packet
@@ -78,8 +80,12 @@ func (c *conversation) granted(head packets.FixedHeader, body []byte, list []sim
 			return sim.MQTTNotAuthorized, nil
 		case code < 0x80 && code > 2:
 			return sim.OK, errMalformed // MQTT-3.9.3-2
-		case code >= 0x80 || code < list[i].QoS:
+		case code >= 0x80:
 			return sim.MQTTNotSubscribed, nil
+		case code == 0 && list[i].QoS > 0:
+			facts.Granted = sim.RemarkQoS0
+		case code < list[i].QoS && facts.Granted == sim.OK:
+			facts.Granted = sim.RemarkQoS1
 		}
 	}
 	return sim.OK, nil

@@ -9,16 +9,17 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
 )
 
 func listener(version string) sim.Binding {
-	return sim.Binding{Version: version, MQTT: sim.MQTT{Subscribe: []sim.Subscription{{Filter: "$share/g/{fleet}/all", QoS: 2}}},
-		Commands: sim.Commands{Topic: "cmd/{id}", QoS: 1}}
+	return sim.Binding{Version: version, MQTT: sim.MQTT{
+		Subscribe: []sim.Subscription{{Filter: "$share/g/{fleet}/all", QoS: 2}, {Filter: "cmd/{id}", QoS: 1}}}}
 }
 
 func TestConnectIntroduces(t *testing.T) {
 	versions(t, func(t *testing.T, version string) {
-		b := sim.Binding{Version: version, Security: sim.Security{Username: "u-{id}", Password: "p-{fleet}"},
+		b := sim.Binding{Version: version, Security: sim.Security{Username: "u-{id}", Password: sim.NewSecret("p-{fleet}")},
 			MQTT: sim.MQTT{Will: &sim.Will{Topic: "gone/{id}", Payload: "{fleet} lost {id}", QoS: 2, Retain: true, Delay: sim.Duration(1500 * time.Millisecond)}}}
 		var cp packets.ConnectParams
 		d, ended := scripted(t, b, func(p *peer) {
@@ -50,7 +51,7 @@ func TestDialSubscribes(t *testing.T) {
 	}{
 		{"granted", []byte{2, 1}, sim.OK},
 		{"more than asked", []byte{2, 2}, sim.OK},
-		{"lower", []byte{1, 1}, sim.MQTTNotSubscribed},
+		{"lower", []byte{1, 1}, sim.OK},
 		{"refused", []byte{2, 0x80}, sim.MQTTNotSubscribed},
 		{"not authorized", []byte{0x87, 1}, sim.MQTTNotAuthorized},
 		{"too short", []byte{2}, sim.MQTTMalformed},
@@ -115,7 +116,7 @@ func TestDialSubscribes(t *testing.T) {
 
 // A session that is present holds the subscriptions, unless nobody knows that they were ever granted.
 func TestDialSubscribesOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := listener("3.1.1")
 		b.Session = sim.Duration(time.Hour)
 		call, subscribed := 0, []int(nil)
@@ -149,7 +150,7 @@ func TestDialSubscribesOnce(t *testing.T) {
 }
 
 func TestTopicAliases(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := listener("5")
 		b.MQTT.TopicAliases = 5
 		d := &Dialer{Binding: b}
@@ -224,8 +225,7 @@ func TestServerOversteps(t *testing.T) {
 
 func TestInboundDoesNotAllocate(t *testing.T) {
 	if raceDetector {
-		t.Log("the race detector drops pooled buffers at random: counted without it only")
-		return
+		t.Skip("the race detector drops pooled buffers at random")
 	}
 	for version, packet := range map[string][]byte{"3.1.1": {0x32, 7, 0, 2, 'c', 'd', 0, 9, 'x'}, "5": {0x32, 8, 0, 2, 'c', 'd', 0, 9, 0, 'x'}} {
 		conn := &memory{}

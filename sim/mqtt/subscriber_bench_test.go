@@ -10,23 +10,18 @@ import (
 	"testing"
 	"time"
 
-	paho "github.com/eclipse/paho.mqtt.golang"
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-// BenchmarkSubscriber is the cost of a received QoS 1 message over TCP loopback, both ends in this
-// process, from a broker with a window of so many unacknowledged messages: with our own client, with
-// paho through wire, and with paho's own reads and writes. cpu-ns/op is user and system time.
+// BenchmarkSubscriber is the cost of a received QoS 1 message over TCP loopback, both ends in this process, from
+// a broker with a window of so many unacknowledged messages. cpu-ns/op is user and system time.
 func BenchmarkSubscriber(b *testing.B) {
 	for _, window := range []int{20, 1000} {
-		b.Run(fmt.Sprintf("window=%d/own", window), func(b *testing.B) { receive(b, window, false, false) })
-		for _, wired := range []bool{true, false} {
-			b.Run(fmt.Sprintf("window=%d/paho/wire=%v", window, wired), func(b *testing.B) { receive(b, window, true, wired) })
-		}
+		b.Run(fmt.Sprintf("window=%d", window), func(b *testing.B) { receive(b, window) })
 	}
 }
 
-func receive(b *testing.B, window int, library, wired bool) {
+func receive(b *testing.B, window int) {
 	b.ReportAllocs()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -48,13 +43,8 @@ func receive(b *testing.B, window int, library, wired bool) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if wired {
-		w := newWire(conn)
-		ends.Go(w.run)
-		conn = w
-	}
 	got, all := 0, make(chan struct{})
-	s := &Subscriber{Endpoint: "bench", ClientID: "bench", OnMessage: func([]byte, []byte, time.Time, bool) {
+	s := &Subscriber{Endpoint: "bench", ClientID: "bench", OnMessage: func([]byte, []byte, time.Time, bool, bool) {
 		if got++; got == b.N {
 			close(all)
 		}
@@ -62,17 +52,9 @@ func receive(b *testing.B, window int, library, wired bool) {
 	before := cpu()
 	b.ResetTimer()
 	close(begin)
-	var stop func()
-	if library {
-		client := paho.NewClient(s.options(conn, make(chan error, 1)))
-		client.Connect()
-		stop = func() { client.Disconnect(1000) }
-	} else {
-		ctx, cancel := context.WithCancel(b.Context())
-		s.DialConn = func(context.Context, string) (net.Conn, error) { return conn, nil }
-		ends.Go(func() { s.listen(ctx, true) })
-		stop = cancel
-	}
+	ctx, stop := context.WithCancel(b.Context())
+	s.DialConn = func(context.Context, string) (net.Conn, error) { return conn, nil }
+	ends.Go(func() { s.listen(ctx, true) })
 	<-all
 	b.StopTimer()
 	b.ReportMetric(float64(cpu()-before)/float64(b.N), "cpu-ns/op")

@@ -1,9 +1,9 @@
 // Package pace computes intended instants: when a device acts, and when each of its reports is due.
 //
-// All of it is pure. An instant follows from the plan and from (seed, fleet, ordinal) and nothing
-// else, so every process that holds the plan computes the same ones and a device needs nobody to
-// tell it when to act. Nothing here reads a clock, keeps state or starts a goroutine. Times are
-// durations: since T0, since an act's start, or nominal (see [Load]), as each function says.
+// All functions are pure. An instant follows from the plan and from (seed, fleet, ordinal) only, so every
+// process that has the plan computes the same instants, and a device acts without being told when. Nothing
+// here reads a clock, keeps state or starts a goroutine. Times are durations: since T0, since an act's start,
+// or nominal (see [Load]), as each function says.
 package pace
 
 import (
@@ -23,7 +23,7 @@ const never = time.Duration(math.MaxInt64 / 4)
 // Arrival is the offset from a's start at which the device of the given rank acts, of n that do:
 //
 //   - at a Rate: rank/Rate;
-//   - evenly: at the same distance from one another, the first at 0;
+//   - evenly: at equal distances, the first at 0;
 //   - in bursts: in ten equal groups, each at one instant, at 0, a tenth of Over, two tenths ...
 //   - exponentially: slow first. The rate grows by the same factor in each moment, a hundredfold
 //     from start to end: share u has arrived at Over * log(1+99u) / log(100);

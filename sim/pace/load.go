@@ -9,13 +9,12 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// Load is how fast the fleets' nominal time passes: the multiplier of their publish rate over the
-// run's time. Its zero value is 1 for ever. A Load is immutable, so devices may read one without a
-// lock; [Load.With] returns a new one.
+// Load is the multiplier of the fleets' publish rate as a function of run time. The zero value is always 1. A
+// Load is immutable, so devices may read one without a lock; [Load.With] returns a new one.
 //
-// Nominal time is the integral of the multiplier since T0. A report that is due at a nominal time
-// happens when nominal time gets there, so a ramp moves all later reports smoothly, and the number
-// of reports in any span is the integral over it divided by their interval.
+// Nominal time is the integral of the multiplier since T0. A report is due at a nominal time and happens when
+// nominal time reaches it. So a ramp moves all later reports smoothly, and the number of reports in a span of
+// time is the integral over the span divided by their interval.
 //
 // [Load.Integral] and [Load.At] are monotone, and inverse to one another up to the nanosecond that
 // both are rounded to: within a microsecond for multipliers from 0.001 to 1000.
@@ -30,14 +29,14 @@ type piece struct {
 	growth   float64 // exponential: log(to/from); 0 is linear
 }
 
-// With returns l with ramps, one after another, from the run time start on. They replace whatever l
-// had planned after start; after them the multiplier stays at the last To.
+// With returns l with ramps, one after another, from the run time start on. They replace what l has after
+// start; after them the multiplier stays at the last To.
 //
 //   - Evenly: linear from From to To.
 //   - Exponentially: by the same factor in each moment. As nothing grows from 0, a 0 counts as a
 //     hundredth of the other end while the ramp lasts, and the rate jumps at that end of it.
 //   - In bursts: ten equal parts, each half at From and then half at To.
-//   - Following, which a ramp has no points for, is spelled as several even ramps.
+//   - Following: a ramp has no points, so a curve is given as several even ramps.
 //
 // A ramp over 0 is a jump. Negative multipliers count as 0.
 func (l Load) With(start time.Duration, ramps []sim.Ramp) Load {
@@ -170,7 +169,7 @@ func (p *piece) inverse(y time.Duration) time.Duration {
 	case p.growth != 0:
 		return clamp(float64(p.over) * math.Log1p(p.growth*float64(y)/(p.from*float64(p.over))) / p.growth)
 	}
-	slope := (p.to - p.from) / float64(p.over) // the quadratic formula in the form that cancels nothing
+	slope := (p.to - p.from) / float64(p.over) // the quadratic formula in the form without cancellation
 	return clamp(2 * float64(y) / (p.from + math.Sqrt(max(0, p.from*p.from+2*slope*float64(y)))))
 }
 

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// What is in this file package time and strconv do as well, on more stack than a device has: with
-// these a device encodes its reports within the 2 KiB that a goroutine starts with, and a fleet of
-// which each device needs 4 KiB is half as large.
+// The functions in this file do what packages time and strconv also do, but with less stack: a device encodes
+// its reports within the 2 KiB that a goroutine starts with. With 4 KiB for each device, a machine would carry
+// only half as many.
 
 const layout = "2006-01-02T15:04:05.000Z"
 
-// exact is the bound below which an integer number of decimals is told exactly by a float64, so that
-// its digits are the shortest that read back as the same value.
+// exact is the bound below which a float64 holds a scaled value as an exact integer, so that its digits are
+// the shortest that read back as the same value.
 const exact = 1e15
 
 // appendNumber appends the signal's value with no more digits than it needs.
@@ -99,9 +99,8 @@ func appendFarTime(dst []byte, ms int64) []byte {
 
 func appendTwo(dst []byte, n int) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }
 
-// civil is the date of a day counted from 1 January 1970, in the Gregorian calendar without an end:
-// years begin in March, so that the day that comes and goes is their last, and 400 of them have
-// 146,097 days.
+// civil returns the date of a day counted from 1 January 1970, in the Gregorian calendar. It counts years from
+// March, so that a leap day is the last day of its year; 400 years have 146,097 days.
 func civil(days int64) (year, month, date int) {
 	days += 719_468 // from 1 March of the year 0
 	era := days / 146_097

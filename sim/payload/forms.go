@@ -84,7 +84,11 @@ func compileJSON(m *sim.Model) ([]part, error) {
 // compileCBOR makes the map of compileJSON. The time is text there too, and numbers are 64-bit floats.
 func compileCBOR(m *sim.Model) ([]part, error) {
 	var b builder
-	b.fixed = appendHead(b.fixed, mapping, uint64(len(m.Signals)+4))
+	members := len(m.Signals) + 4
+	if m.Size > 0 {
+		members++
+	}
+	b.fixed = appendHead(b.fixed, mapping, uint64(members))
 	for _, member := range []struct {
 		name string
 		v    value
@@ -104,6 +108,11 @@ func compileCBOR(m *sim.Model) ([]part, error) {
 		return nil, err
 	}
 	b.stamp()
+	if m.Size > 0 {
+		if err := b.fillCBOR(); err != nil {
+			return nil, err
+		}
+	}
 	return b.done(), nil
 }
 
@@ -153,7 +162,11 @@ const (
 // compileSenMLCBOR makes the pack of compileSenMLJSON with integer labels, RFC 8428 section 6.
 func compileSenMLCBOR(m *sim.Model) ([]part, error) {
 	var b builder
-	b.fixed = appendHead(b.fixed, array, uint64(len(m.Signals)+1))
+	records := len(m.Signals) + 1
+	if m.Size > 0 {
+		records++
+	}
+	b.fixed = appendHead(b.fixed, array, uint64(records))
 	head := func(i, members int) error { // opens record i, with the base fields if it is the first
 		if i > 0 {
 			b.fixed = appendHead(b.fixed, mapping, uint64(members))
@@ -192,5 +205,10 @@ func compileSenMLCBOR(m *sim.Model) ([]part, error) {
 		return nil, err
 	}
 	b.stamp()
+	if m.Size > 0 {
+		if err := b.fillSenML(); err != nil {
+			return nil, err
+		}
+	}
 	return b.done(), nil
 }

@@ -109,9 +109,9 @@ func number(v value, m *sim.Model, i int) part {
 	return p
 }
 
-// Decimals is how many decimals the values of s are rounded to: three, or as many as show a tenth of
-// its finest movement, at most nine. It is -1 where values are only repeated, which changes none of
-// their digits: replays, and constants and steps without noise.
+// Decimals is the number of decimals that values of s are rounded to: three, or as many as are needed to show a
+// tenth of its smallest change, at most nine. It is -1 (no rounding) for signals that only repeat given values:
+// replays, and constants and steps without noise.
 func Decimals(s *sim.Signal) int {
 	finest := math.Inf(1)
 	for _, v := range []float64{s.Noise, math.Abs(s.Amplitude), s.Step} {

@@ -1,13 +1,13 @@
-// Package payload turns a device's readings into the bytes of a message.
+// Package payload encodes a device's readings as the bytes of a message.
 //
-// An [Encoder] is compiled once per model into a list of parts, each some fixed bytes and one value
-// that follows them, so that encoding a message is a walk over the list without an allocation. What
-// is fixed (keys, units, whole CBOR strings) is made by encoding/json and fxamacker/cbor when the
-// model is compiled. What changes is appended here: both libraries take each value through an
-// interface, which costs allocations per message. Tests decode every form with the libraries.
+// An [Encoder] is compiled once per model into a list of parts: some fixed bytes, and one value that follows
+// them. Encoding a message appends them one after another and does not allocate. The fixed bytes (keys, units,
+// whole CBOR strings) are made by encoding/json and fxamacker/cbor when the model is compiled. The values are
+// appended by this package, because both libraries take a value through an interface, which allocates for
+// each message. Tests decode every encoding with the libraries.
 //
-// The signals are computed here as well, by sim/signal, so a payload is a pure function of its
-// [Reading]. An Encoder is immutable and may be used from many goroutines; the package starts none.
+// The package also computes the signals, with sim/signal, so a payload is a pure function of its [Reading].
+// An Encoder is immutable and may be used from many goroutines; the package starts none.
 package payload
 
 import (
@@ -37,7 +37,12 @@ type Reading struct {
 }
 
 // Encoder encodes the readings of one model.
-type Encoder struct{ parts []part }
+type Encoder struct {
+	parts  []part
+	size   int  // bytes that a payload is filled up to, by blank; 0: none
+	blank  byte // after the end, or
+	binary bool // in a last byte string
+}
 
 // New compiles m, or says what is wrong with it. An empty encoding is JSON.
 func New(m *sim.Model) (*Encoder, error) {
@@ -63,7 +68,9 @@ func New(m *sim.Model) (*Encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Encoder{parts: parts}, nil
+	e := &Encoder{parts: parts}
+	e.setFill(m)
+	return e, nil
 }
 
 // Validate says what keeps m from being encoded, or nil.
@@ -71,14 +78,18 @@ func Validate(m *sim.Model) error { _, err := New(m); return err }
 
 // Append appends the payload of r to dst.
 func (e *Encoder) Append(dst []byte, r *Reading) []byte {
+	start := len(dst)
 	for i := range e.parts {
 		p := &e.parts[i]
 		dst = append(dst, p.fixed...)
-		if p.value == numberText { // signals go deep, and devices have little stack: one frame less
+		if p.value == numberText { // computing a signal needs many frames, and devices have little stack: this saves one
 			dst = p.appendNumber(dst, r)
 			continue
 		}
 		dst = p.append(dst, r)
+	}
+	if e.size > 0 {
+		return e.filled(dst, start)
 	}
 	return dst
 }
@@ -104,21 +115,6 @@ func ContentFormat(e sim.Encoding) uint16 {
 	return 0
 }
 
-// MediaType is the media type of an encoding. A template is text.
-func MediaType(e sim.Encoding) string {
-	switch e {
-	case sim.EncodingJSON, "":
-		return "application/json"
-	case sim.EncodingCBOR:
-		return "application/cbor"
-	case sim.EncodingSenMLJSON:
-		return "application/senml+json"
-	case sim.EncodingSenMLCBOR:
-		return "application/senml+cbor"
-	}
-	return "text/plain;charset=utf-8"
-}
-
 // reserved are the names that an encoding uses itself.
 func reserved(e sim.Encoding) []string {
 	switch e {
@@ -135,13 +131,16 @@ func checkModel(m *sim.Model) error {
 	for _, name := range reserved(m.Encoding) {
 		seen[name] = true
 	}
+	if m.Size > 0 {
+		seen[FillName] = true
+	}
 	for i := range m.Signals {
 		s := &m.Signals[i]
 		if err := checkName(s.Name, m.Encoding); err != nil {
 			return fmt.Errorf("signal %q: %w", s.Name, err)
 		}
 		if seen[s.Name] {
-			return fmt.Errorf("signal %q: the name is taken: call it something else than another signal or %s",
+			return fmt.Errorf("signal %q: the name is in use: choose one that no other signal has, and not one of %s",
 				s.Name, strings.Join(reserved(m.Encoding), ", "))
 		}
 		seen[s.Name] = true

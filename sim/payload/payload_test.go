@@ -327,17 +327,13 @@ func TestAppendDoesNotAllocateAndIsPure(t *testing.T) {
 }
 
 func TestContentFormats(t *testing.T) {
-	want := map[sim.Encoding]struct {
-		format uint16
-		media  string
-	}{
-		"": {50, "application/json"}, sim.EncodingJSON: {50, "application/json"}, sim.EncodingCBOR: {60, "application/cbor"},
-		sim.EncodingSenMLJSON: {110, "application/senml+json"}, sim.EncodingSenMLCBOR: {112, "application/senml+cbor"},
-		sim.EncodingTemplate: {0, "text/plain;charset=utf-8"},
+	want := map[sim.Encoding]uint16{
+		"": 50, sim.EncodingJSON: 50, sim.EncodingCBOR: 60, sim.EncodingSenMLJSON: 110, sim.EncodingSenMLCBOR: 112,
+		sim.EncodingTemplate: 0,
 	}
-	for e, w := range want {
-		if ContentFormat(e) != w.format || MediaType(e) != w.media {
-			t.Errorf("%q: %d, %s", e, ContentFormat(e), MediaType(e))
+	for e, format := range want {
+		if got := ContentFormat(e); got != format {
+			t.Errorf("%q: %d, want %d", e, got, format)
 		}
 	}
 }
@@ -354,14 +350,14 @@ func TestBadModels(t *testing.T) {
 		{sim.Model{Signals: named("a{b")}, `signal "a{b": a name is text without braces and control characters, and not empty`},
 		{sim.Model{Signals: named("a\n")}, `signal "a\n": a name is text without braces and control characters, and not empty`},
 		{sim.Model{Signals: named("a\xff")}, `signal "a\xff": a name is text without braces and control characters, and not empty`},
-		{sim.Model{Signals: named("id")}, `signal "id": the name is taken: call it something else than another signal or id, time, seq, _m`},
-		{sim.Model{Signals: []sim.Signal{constant, constant}}, `signal "a": the name is taken: call it something else than another signal or id, time, seq, _m`},
+		{sim.Model{Signals: named("id")}, `signal "id": the name is in use: choose one that no other signal has, and not one of id, time, seq, _m`},
+		{sim.Model{Signals: []sim.Signal{constant, constant}}, `signal "a": the name is in use: choose one that no other signal has, and not one of id, time, seq, _m`},
 		{sim.Model{Signals: []sim.Signal{{Name: "a", Law: "x"}}}, `signal "a": unknown law "x": there are "constant", "sine", "walk", "step" and "replay"`},
 		{sim.Model{Signals: []sim.Signal{{Name: "a", Law: sim.LawConstant, Unit: "\xff"}}}, `signal "a": the unit is not UTF-8`},
 		{sim.Model{Encoding: sim.EncodingSenMLJSON, Signals: named("a b")}, `signal "a b": SenML names are made of letters, digits and - : . / _`},
-		{sim.Model{Encoding: sim.EncodingSenMLCBOR, Signals: named("_m")}, `signal "_m": the name is taken: call it something else than another signal or _m`},
+		{sim.Model{Encoding: sim.EncodingSenMLCBOR, Signals: named("_m")}, `signal "_m": the name is in use: choose one that no other signal has, and not one of _m`},
 		{sim.Model{Encoding: sim.EncodingTemplate, Template: "{stamp}", Signals: named("unix")},
-			`signal "unix": the name is taken: call it something else than another signal or id, seq, time, unix, unixms, stamp`},
+			`signal "unix": the name is in use: choose one that no other signal has, and not one of id, seq, time, unix, unixms, stamp`},
 		{sim.Model{Template: "{stamp}"}, `a template needs the encoding "template", not ""`},
 		{sim.Model{Buffer: sim.Buffer{Capacity: -1}}, `a buffer of -1 messages: 0 keeps none`},
 	} {

@@ -46,11 +46,11 @@ func compileTemplate(m *sim.Model) ([]part, error) {
 		}
 	}
 	if !isObject {
-		return nil, errors.New("the template has no {stamp}, and is not a JSON object that one could be added to: " +
-			"place {stamp} in it, so that its messages can be accounted for")
+		return nil, errors.New("the template has no {stamp}, and it is not a JSON object that one can be added to: " +
+			"put {stamp} into it, so that its messages can be counted")
 	}
 	if _, ok := members[StampName]; ok {
-		return nil, fmt.Errorf("the template has no {stamp}, but a member %q already: give it the value \"{stamp}\"", StampName)
+		return nil, fmt.Errorf("the template has no {stamp}, but it has a member %q: give it the value \"{stamp}\"", StampName)
 	}
 	// Only fixed bytes close the object, because no value contains a brace.
 	last := parts[len(parts)-1].fixed

@@ -47,8 +47,8 @@ func TestTemplates(t *testing.T) {
 
 func TestBadTemplates(t *testing.T) {
 	const there = ": there are {id}, {seq}, {time}, {unix}, {unixms}, {stamp}, {temperature}, {room temp}"
-	const place = "the template has no {stamp}, and is not a JSON object that one could be added to: " +
-		"place {stamp} in it, so that its messages can be accounted for"
+	const place = "the template has no {stamp}, and it is not a JSON object that one can be added to: " +
+		"put {stamp} into it, so that its messages can be counted"
 	const empty = "an empty template: write the payload as text with {id}, {time}, {stamp} and {<signal>}"
 	for text, want := range map[string]string{
 		"":                                    empty,
@@ -67,8 +67,8 @@ func TestBadTemplates(t *testing.T) {
 		`{"t":1{room temp}}`:                  place, // JSON only as long as the number is positive
 		`{"t":-{temperature}}`:                place,
 		`{"t":{temperature}} and so`:          place,
-		`{"_m":1,"t":{temperature}}`:          `the template has no {stamp}, but a member "_m" already: give it the value "{stamp}"`,
-		`{"t":{temperature},"\u005fm":{seq}}`: `the template has no {stamp}, but a member "_m" already: give it the value "{stamp}"`,
+		`{"_m":1,"t":{temperature}}`:          `the template has no {stamp}, but it has a member "_m": give it the value "{stamp}"`,
+		`{"t":{temperature},"\u005fm":{seq}}`: `the template has no {stamp}, but it has a member "_m": give it the value "{stamp}"`,
 	} {
 		if _, err := New(withTemplate(text)); err == nil || err.Error() != want {
 			t.Errorf("%q:\n got %v\nwant %s", text, err, want)

@@ -18,11 +18,12 @@ import (
 const (
 	checkTimeout = 10 * time.Second       // of one endpoint, if the context has no shorter one
 	coapTimeout  = 4 * time.Second        // UDP has no refusal to go by: a ping goes unanswered
+	publishAgain = 50 * time.Millisecond  // a message of QoS 0 may be dropped; each wait is twice as long
 	pingAgain    = 300 * time.Millisecond // the first of the pings that follow; each waits twice as long
 )
 
 // Check returns nil if every endpoint is really ready: an MQTT broker accepts a connection and brings
-// a message from a publisher to a subscriber, on a topic of its own below "myriad/check"; a CoAP server
+// a message of QoS 0, which each has, from a publisher to a subscriber, on a topic of its own below "myriad/check"; a CoAP server
 // answers a ping. It tries once. Its errors are *sim.NotHealthy and say what to do about it. MQTT over
 // TLS and WebSocket is tried as the fleets of p dial it, whose roots and names they are; p may be nil if
 // there is none. CoAP over anything but UDP is not tried.
@@ -62,7 +63,7 @@ func check(ctx context.Context, p *sim.Plan, scheme sim.Scheme, endpoint string)
 	if err != nil {
 		return err
 	}
-	return checkMQTT(ctx, dial, endpoint)
+	return checkMQTT(ctx, dial, p.Target.Login, endpoint)
 }
 
 func checkCoAP(ctx context.Context, endpoint string) error {
@@ -78,10 +79,10 @@ func checkCoAP(ctx context.Context, endpoint string) error {
 	return nil
 }
 
-func checkMQTT(ctx context.Context, dial dialling, endpoint string) error {
+func checkMQTT(ctx context.Context, dial dialling, login sim.Login, endpoint string) error {
 	name := rand.Text()
 	topic := "myriad/check/" + name
-	d := mqtt.Dialer{Binding: sim.Binding{QoS: 1, ConnectTimeout: remaining(ctx)}, DialConn: dial}
+	d := mqtt.Dialer{Binding: sim.Binding{ConnectTimeout: remaining(ctx), Security: login.Security()}, DialConn: dial}
 	c, facts, outcome := d.Dial(ctx, &sim.Caller{ID: "myriad-check-" + name[:10], Fleet: noFleet, Endpoint: endpoint})
 	if outcome != sim.OK {
 		return advise(ctx, sim.ChannelMQTT, endpoint, outcome)
@@ -92,15 +93,15 @@ func checkMQTT(ctx context.Context, dial dialling, endpoint string) error {
 	up, came := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	s := mqtt.Subscriber{
-		Endpoint: endpoint, ClientID: "myriad-check-" + name[10:20], Filters: []string{topic}, QoS: 1,
+		Endpoint: endpoint, ClientID: "myriad-check-" + name[10:20], Login: login, Filters: []string{topic},
 		OnUp: func(bool) { close(up) },
-		OnMessage: func(_, payload []byte, _ time.Time, _ bool) {
+		OnMessage: func(_, payload []byte, _ time.Time, _, _ bool) {
 			if string(payload) == name {
-				once.Do(func() { close(came) })
+				once.Do(func() { close(came); facts.Interrupter.Interrupt() })
 			}
 		},
 	}
-	s.DialConn = as(dial, s.ClientID, 0)
+	s.DialConn = dialAs(dial, s.ClientID, 0)
 	subscribing, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(subscribing) }()
@@ -112,32 +113,31 @@ func checkMQTT(ctx context.Context, dial dialling, endpoint string) error {
 		ended <- nil
 		return fmt.Errorf("a connection was accepted but not a subscription: %w", err)
 	}
-	if outcome := publish(ctx, c, &sim.Message{Topic: topic, Payload: []byte(name), QoS: 1}); outcome != sim.OK {
-		return fmt.Errorf("a publish was not acknowledged: %s", outcome.Class())
-	}
-	select {
-	case <-came:
-		return nil
-	case <-ctx.Done():
-		return errors.New("a message was acknowledged and never reached its subscriber")
+	for again := publishAgain; ; again *= 2 {
+		if outcome := publish(c, &sim.Message{Topic: topic, Payload: []byte(name)}, again); outcome != sim.OK {
+			return fmt.Errorf("a publish failed: %s", outcome.Class())
+		}
+		select {
+		case <-came:
+			return nil
+		default:
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("a message was sent and never reached its subscriber: may who logs in (--probe-user) "+
+				"write to %s and read it?", topic)
+		}
 	}
 }
 
-// publish sends m and waits for its acknowledgement.
-func publish(ctx context.Context, c sim.Conversation, m *sim.Message) sim.Outcome {
+// publish sends m and serves the conversation for so long, or until it is interrupted.
+func publish(c sim.Conversation, m *sim.Message, wait time.Duration) sim.Outcome {
 	if outcome := c.Publish(m); outcome != sim.OK {
 		return outcome
 	}
-	deadline, _ := ctx.Deadline()
-	for ctx.Err() == nil {
-		switch e := c.Wait(deadline); e.Kind {
-		case sim.EventAcked:
-			return sim.OK
-		case sim.EventFailed, sim.EventDown:
-			return e.Outcome
-		}
+	if e := c.Wait(time.Now().Add(wait)); e.Kind == sim.EventDown {
+		return e.Outcome
 	}
-	return sim.AppUnknown
+	return sim.OK
 }
 
 // remaining is most of the time until ctx's deadline, which it has: a dialer that gives up by itself
@@ -166,8 +166,11 @@ func advise(ctx context.Context, channel sim.Channel, endpoint string, outcome s
 	case sim.TLSFailure, sim.TLSTimeout, sim.WSRefused:
 		return fmt.Errorf("something listens at %s and does not speak what it should (%s): is it the right port?",
 			endpoint, outcome.Class())
+	case sim.TLSExpired:
+		return fmt.Errorf("the certificate of %s is past its last day: renew it", endpoint)
 	case sim.MQTTBadCredentials, sim.MQTTNotAuthorized:
-		return fmt.Errorf("%s wants credentials, which this version cannot give", endpoint)
+		return fmt.Errorf("%s lets Myriad's health check not in (%s): say who it is, with --probe-user NAME and "+
+			"--probe-password-file FILE or the variable MYRIAD_PROBE_PASSWORD", endpoint, outcome)
 	case sim.CoAPTimeout:
 		return fmt.Errorf("%s does not answer a ping: does a CoAP server run there, and is there a firewall?", endpoint)
 	case sim.AppUnknown:

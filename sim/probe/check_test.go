@@ -12,6 +12,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/peers"
 )
 
 // hook breaks a broker in ways that only a round trip finds.
@@ -134,4 +135,25 @@ func coapServer(t *testing.T, pong bool) string {
 		}
 	}()
 	return c.LocalAddr().String()
+}
+
+// A broker without QoS 1 is healthy, and the probe listens to it. What it did not see there is not known to be
+// lost, because such a broker may drop what it likes.
+func TestD2_4_ABrokerWithQoS0Only(t *testing.T) {
+	at := sim.Endpoints{sim.SchemeMQTT: {peers.Mosquitto(t, "max_qos 0\nallow_anonymous true")}}
+	if err := Check(t.Context(), nil, at); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	p, _ := newProbe(at[sim.SchemeMQTT]...)
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	<-p.Ready()
+	if list := p.Outages(); len(list) != 1 || !list[0].Lower || !list[0].Lasts || list[0].From != 0 {
+		t.Errorf("outages %+v, want one that lasts as long as the run", list)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }

@@ -15,11 +15,12 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/child"
 	"github.com/myriad-iot/myriad/sim/journal"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 const (
 	gatherFor = 20 * time.Millisecond // how long the child keeps a sighting, which has its instant, so that others join it
-	stirEvery = 10 * time.Millisecond // how often it tells that something came that is no sighting
+	tellEvery = 10 * time.Millisecond // how often it tells that something came that is no sighting
 )
 
 // ChildMain is the main function of the child of a [Remote] and returns its exit status. It takes no
@@ -47,21 +48,23 @@ func watch(stdin *bufio.Reader, stdout, pipe io.Writer) error {
 		return fmt.Errorf("probe: read what to watch: %w", err)
 	}
 	for i := range o.Fleets {
-		if len(o.Fleets[i].Bindings) != 1 || o.Fleets[i].Bindings[0].Role != sim.RoleData {
-			return fmt.Errorf("probe: read what to watch: fleet %d has no data binding", i)
+		if f := &o.Fleets[i]; f.Binding(sim.RoleData) == nil || len(f.Conversations()) != len(f.Lines()) {
+			return fmt.Errorf("probe: read what to watch: fleet %d lacks a binding", i)
 		}
 	}
 	// A subscription is one goroutine. Beside it the devices and the broker want cores, and on a core less the
 	// runtime wakes no second thread to look for work whenever a message comes: an eighth of the child's CPU.
 	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(max(1, min(runtime.GOMAXPROCS(0)/2, len(o.Endpoints[Way(o.Endpoints)]))))
+		runtime.GOMAXPROCS(max(1, min(runtime.GOMAXPROCS(0)/2, max(o.Split, 1)*len(o.Endpoints[ListenScheme(o.Endpoints)]))))
 	}
 	ctx, cancel := child.Lifetime(stdin)
 	defer cancel()
 	w := journal.NewWriter(pipe, gatherFor)
+	o.Login.Password = o.Login.Password.With(o.Password)
 	p := &Probe{
-		Plan: &sim.Plan{Seed: o.Seed, Fleets: o.Fleets}, RunID: o.RunID, Endpoints: o.Endpoints,
-		Witness: w, Clock: journal.Clock{},
+		Plan: &sim.Plan{Seed: o.Seed, Fleets: o.Fleets, Target: sim.TargetSpec{Login: o.Login}}, RunID: o.RunID, Endpoints: o.Endpoints,
+		Witness: w, Clock: journal.Clock{}, Connections: o.Split,
+		Away: func(n int, out ledger.Outage) { w.See(noticeOf(o.RunID, n, &out)) },
 	}
 	var telling sync.WaitGroup
 	var unheard error
@@ -69,6 +72,7 @@ func watch(stdin *bufio.Reader, stdout, pipe io.Writer) error {
 		defer cancel()
 		unheard = tell(ctx, p, w, stdout)
 	})
+	telling.Go(func() { tellStalls(ctx, p, w) })
 	err = p.Run(ctx)
 	cancel()
 	telling.Wait()
@@ -83,18 +87,23 @@ func tell(ctx context.Context, p *Probe, w *journal.Writer, stdout io.Writer) er
 	case <-ctx.Done():
 		return nil
 	}
+	told := p.latest() // before anybody knows that it is ready, and sends something
 	if _, err := fmt.Fprintln(stdout, "ready"); err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
-	ticker := time.NewTicker(stirEvery)
+	ticker := time.NewTicker(tellEvery)
 	defer ticker.Stop()
-	for told := p.latest(); ; {
+	beat := time.NewTicker(beatEvery)
+	defer beat.Stop()
+	for {
 		select {
 		case <-ticker.C:
 			if last := p.latest(); last.After(told) {
 				told = last
-				w.See(sim.Sighting{Stamp: sim.Stamp{Run: ^p.RunID}, At: p.Clock.Now()})
+				w.See(noise(p.RunID, p.Clock.Now()))
 			}
+		case <-beat.C:
+			w.See(beatNotice(p.RunID, p.Clock.Now(), p.behind()))
 		case <-w.Failed():
 			return nil // Flush says why
 		case <-ctx.Done():

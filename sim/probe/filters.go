@@ -7,34 +7,30 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// filters returns topic filters that cover all MQTT fleets of p and do not overlap: a broker may send
-// a message once for each subscription that matches (MQTT 3.1.1 section 3.3.5), and then a duplicate
-// would be of our own making. Two that overlap become one that is wider than both.
-func filters(p *sim.Plan) []string {
+// filters returns topic filters that cover the streams of all MQTT fleets of p that want selects, and do not
+// overlap: a broker may send a message once for each subscription that matches (MQTT 3.1.1 section 3.3.5),
+// and then a duplicate would be of our own making. Two that overlap become one that is wider than both.
+func filters(p *sim.Plan, want func(*sim.StreamSpec) bool) []string {
 	var list []string
 	for i := range p.Fleets {
 		f := &p.Fleets[i]
-		if f.Data().Channel == sim.ChannelMQTT && f.Report.Topic != "" {
-			list = merge(list, f.Filter())
+		for _, s := range f.Streams() {
+			if b := f.Binding(s.Role); b != nil && b.Channel == sim.ChannelMQTT && want(&s) {
+				list = merge(list, s.Filter(f.Name))
+			}
+		}
+		if f.LeavesWills() && want(willSpec()) {
+			list = merge(list, f.WillFilter())
 		}
 	}
 	slices.Sort(list)
 	return list
 }
 
-// answerFilters are the same for the topics on which MQTT fleets answer commands.
-func answerFilters(p *sim.Plan) []string {
-	var list []string
-	for i := range p.Fleets {
-		f := &p.Fleets[i]
-		if b := f.Data(); b.Channel == sim.ChannelMQTT && b.Commands.Topic != "" {
-			replies := sim.Fleet{Name: f.Name, Report: sim.Reporting{Topic: b.Commands.Reply}}
-			list = merge(list, replies.Filter())
-		}
-	}
-	slices.Sort(list)
-	return list
-}
+// willSpec stands for wills where streams are selected: who watches what devices say of their own accord watches them.
+func willSpec() *sim.StreamSpec { return &sim.StreamSpec{Name: "will"} }
+
+func answers(s *sim.StreamSpec) bool { return s.Answer }
 
 // merge adds filter to list, which has no overlaps, and keeps it so.
 func merge(list []string, filter string) []string {

@@ -9,7 +9,7 @@ import (
 
 func mqttFleet(name, topic string) sim.Fleet {
 	return sim.Fleet{
-		Name: name, Count: 10, Report: sim.Reporting{Topic: topic},
+		Name: name, Count: 10, Skills: []sim.Skill{{Name: sim.SkillReport, Topic: topic}},
 		Bindings: []sim.Binding{{Role: sim.RoleData, Channel: sim.ChannelMQTT}},
 	}
 }
@@ -36,13 +36,13 @@ func TestFilters(t *testing.T) {
 		for i, topic := range strings.Fields(c.topics) {
 			p.Fleets = append(p.Fleets, mqttFleet("f"+string(rune('0'+i)), topic))
 		}
-		if got := strings.Join(filters(p), " "); got != c.want {
+		if got := strings.Join(filters(p, (*sim.StreamSpec).Telemetry), " "); got != c.want {
 			t.Errorf("%s: got %s, want %s", c.topics, got, c.want)
 		}
 	}
 	coap := mqttFleet("rooms", "rooms/{id}")
 	coap.Bindings[0].Channel = sim.ChannelCoAP
-	if got := filters(&sim.Plan{Fleets: []sim.Fleet{coap, mqttFleet("silent", "")}}); len(got) != 0 {
+	if got := filters(&sim.Plan{Fleets: []sim.Fleet{coap, mqttFleet("silent", "")}}, (*sim.StreamSpec).Telemetry); len(got) != 0 {
 		t.Errorf("CoAP and silent fleets: %v", got)
 	}
 }

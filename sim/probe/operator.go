@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -15,8 +16,8 @@ import (
 	"github.com/myriad-iot/myriad/sim/pace"
 )
 
-// Operator tells devices what to do, over the broker or server that they speak to, each command at its
-// instant whether or not the ones before were answered. Over MQTT it publishes to the device's command
+// Operator sends commands to devices, over the broker or server that they are connected to, each command at its
+// instant, whether or not earlier ones were answered. Over MQTT it publishes to the device's command
 // topic and subscribes to the answers; over CoAP it puts the command to the device's path with a CON,
 // and the answer is seen by the server's journal. Both go over plain endpoints, whatever the devices
 // use: a device is reached at its endpoint (see [sim.Spread]). Set the fields first and do not change them.
@@ -28,37 +29,45 @@ type Operator struct {
 	Book      Book
 	Witness   sim.Witness // of answers over MQTT
 
+	// Dial is [Probe.Dial], for brokers.
+	Dial func(context.Context, *sim.Caller) (net.Conn, error)
+
 	once    sync.Once
 	ready   chan struct{}
-	ears    Probe
+	answers Probe
 	senders map[sim.Channel][]*sender
 }
 
-// Book keeps what was sent. Its methods are called from several goroutines.
+// Book keeps what was sent. Its methods are called from several goroutines and do not keep the stamp.
 type Book interface {
-	// Base is the number of an act's first command; those of the others follow by rank.
-	Base(act int) uint32
-	// Sent says that a command is handed over at at, as it could be from ready on.
-	Sent(seq uint32, fleet uint16, o sim.Ordinal, due, ready, at sim.Instant)
-	// Failed says that a command that was said to be sent did not get through.
-	Failed(seq uint32, outcome sim.Outcome, at sim.Instant)
+	// Told says that a command is handed over at the instant at; ready is when that was first possible. It is
+	// called before anybody can have seen the command.
+	Told(command *sim.Stamp, ready, at sim.Instant)
+	// Taken says that the broker or server acknowledged a command.
+	Taken(command *sim.Stamp, at sim.Instant)
+	// Refused says that a command that was handed over was not delivered.
+	Refused(command *sim.Stamp, o sim.Outcome, at sim.Instant)
 }
 
 func (o *Operator) prepare() {
 	o.once.Do(func() {
 		o.ready = make(chan struct{})
-		o.ears = Probe{
-			Plan: o.Plan, RunID: o.RunID, Endpoints: o.Endpoints, Witness: o.Witness, Clock: o.Clock, answers: true,
+		o.answers = Probe{
+			Plan: o.Plan, RunID: o.RunID, Endpoints: o.Endpoints, Witness: o.Witness, Clock: o.Clock, Dial: o.Dial, answers: true,
 		}
 		o.senders = map[sim.Channel][]*sender{}
 		for i := range o.Plan.Fleets {
-			b := o.Plan.Fleets[i].Data()
-			if b.Commands.Topic == "" || o.senders[b.Channel] != nil {
+			_, s := commands(&o.Plan.Fleets[i])
+			if s == nil {
+				continue
+			}
+			b := o.Plan.Fleets[i].Binding(s.Role)
+			if o.senders[b.Channel] != nil {
 				continue
 			}
 			for k, endpoint := range o.Endpoints[sim.SchemeOf(b.Channel, sim.TransportPlain)] {
 				s := &sender{operator: o, endpoint: endpoint, name: fmt.Sprintf("myriad-tell-%08x-%d", o.RunID, k)}
-				s.dialer = dialerFor(b.Channel)
+				s.dialer = o.dialerFor(b.Channel)
 				o.senders[b.Channel] = append(o.senders[b.Channel], s)
 			}
 		}
@@ -68,14 +77,14 @@ func (o *Operator) prepare() {
 // sendTimeout bounds what a broker or server that does not answer can hold up.
 const sendTimeout = 2 * time.Second
 
-func dialerFor(c sim.Channel) sim.Dialer {
+func (o *Operator) dialerFor(c sim.Channel) sim.Dialer {
 	b := sim.Binding{Channel: c, ConnectTimeout: sim.Duration(sendTimeout)}
 	if c == sim.ChannelCoAP {
 		b.CoAP = sim.CoAP{Method: "PUT", NStart: 256}
 		return &coap.Dialer{Binding: b, ContentFormat: 50}
 	}
-	b.Version, b.Inflight = "3.1.1", 1000
-	return &mqtt.Dialer{Binding: b}
+	b.Version, b.Inflight, b.Security = "3.1.1", 1000, o.Plan.Target.Login.Security()
+	return &mqtt.Dialer{Binding: b, DialConn: o.Dial}
 }
 
 // Ready is closed when the operator listens to answers and every endpoint was reached once.
@@ -97,13 +106,13 @@ func (o *Operator) Run(ctx context.Context) error {
 	}
 	wg.Go(func() {
 		select {
-		case <-o.ears.Ready():
+		case <-o.answers.Ready():
 		case <-ctx.Done():
 		}
 		reached.Wait()
 		close(o.ready)
 	})
-	err := o.ears.Run(ctx)
+	err := o.answers.Run(ctx)
 	cancel()
 	wg.Wait()
 	if err != nil {
@@ -122,23 +131,28 @@ func (o *Operator) Command(ctx context.Context, index int, a *sim.Act, start sim
 		return fmt.Errorf("no fleet %q", a.Select.Fleet)
 	}
 	f := &o.Plan.Fleets[i]
-	b := f.Data()
+	stream, spec := commands(f)
+	if spec == nil {
+		return fmt.Errorf("the devices of %q take no commands", f.Name)
+	}
+	b := f.Binding(spec.Role)
 	senders := o.senders[b.Channel]
-	if b.Commands.Topic == "" || len(senders) == 0 {
-		return fmt.Errorf("the devices of %q cannot be told anything: there is no %s:// endpoint", f.Name,
+	if len(senders) == 0 {
+		return fmt.Errorf("commands cannot be sent to the devices of %q: there is no %s:// endpoint", f.Name,
 			sim.SchemeOf(b.Channel, sim.TransportPlain))
 	}
-	name, err := json.Marshal(a.Command)
+	name, err := json.Marshal(a.Task.Args["name"])
 	if err != nil {
-		return fmt.Errorf("command %q: %w", a.Command, err)
+		return fmt.Errorf("command %q: %w", a.Task.Args["name"], err)
 	}
-	act := &telling{fleet: f, index: uint16(i), name: name, qos: b.Commands.QoS}
+	act := &commanding{fleet: f, index: uint16(i), stream: stream, topic: spec.Topic, name: name, qos: spec.QoS}
 	if b.Channel == sim.ChannelCoAP {
 		act.qos = 1
 	}
 	jobs := make([][]job, len(senders))
 	size := a.Select.Size(f.Count)
 	key := sim.FleetKey(o.Plan.Seed, i)
+	before := o.earlier(index, a.Select.Fleet)
 	for n := range f.Count {
 		rank, ok := a.Select.Rank(key, sim.Ordinal(n), f.Count)
 		if !ok {
@@ -146,7 +160,8 @@ func (o *Operator) Command(ctx context.Context, index int, a *sim.Act, start sim
 		}
 		at := sim.Spread(sim.Ordinal(n), len(senders))
 		jobs[at] = append(jobs[at], job{
-			act: act, device: sim.Ordinal(n), seq: o.Book.Base(index) + uint32(rank), due: start + pace.Arrival(a, rank, size),
+			act: act, device: sim.Ordinal(n), due: start + pace.Arrival(a, rank, size),
+			seq: numberOf(before, key, sim.Ordinal(n), f.Count),
 		})
 		act.left.Add(1)
 	}
@@ -160,6 +175,36 @@ func (o *Operator) Command(ctx context.Context, index int, a *sim.Act, start sim
 	})()
 	act.left.Wait()
 	return nil
+}
+
+// commands finds the stream of a fleet that Myriad sends down; nil if there is none.
+func commands(f *sim.Fleet) (sim.Stream, *sim.StreamSpec) {
+	for n, s := range f.Streams() {
+		if s.Down {
+			return sim.Stream(n), &s
+		}
+	}
+	return 0, nil
+}
+
+// earlier are the selections of the plan's acts before one that also send to devices of the fleet.
+func (o *Operator) earlier(index int, fleet string) (list []*sim.Selection) {
+	for i := range index {
+		if a := &o.Plan.Acts[i]; a.Commands() && a.Select.Fleet == fleet {
+			list = append(list, a.Select)
+		}
+	}
+	return list
+}
+
+// numberOf is the number of a command in its device's stream: how many selections before it hold the device.
+func numberOf(before []*sim.Selection, key uint64, o sim.Ordinal, n int) (seq uint32) {
+	for _, s := range before {
+		if _, ok := s.Rank(key, o, n); ok {
+			seq++
+		}
+	}
+	return seq
 }
 
 // Drain waits until waiting, the number of commands that are not answered, is 0 or no answer has come
@@ -180,27 +225,33 @@ func (o *Operator) Drain(ctx context.Context, idle time.Duration, waiting func()
 	return nil
 }
 
-// telling is an act under way.
-type telling struct {
-	fleet *sim.Fleet
-	index uint16
-	name  []byte // as JSON
-	qos   byte
-	left  sync.WaitGroup // jobs that are neither handed over nor dropped
+// commanding is an act under way.
+type commanding struct {
+	fleet  *sim.Fleet
+	index  uint16
+	stream sim.Stream
+	topic  string
+	name   []byte // as JSON
+	qos    byte
+	left   sync.WaitGroup // jobs that are neither handed over nor dropped
 }
 
 // job is one command to send.
 type job struct {
-	act    *telling
+	act    *commanding
 	device sim.Ordinal
 	seq    uint32
 	due    sim.Instant
 }
 
+func (j *job) stamp(run uint32) sim.Stamp {
+	return sim.Stamp{Run: run, Stream: j.act.stream, Fleet: j.act.index, Device: j.device, Seq: j.seq, Due: j.due}
+}
+
 // payload is {"command":"reboot","_m":"<stamp>"}.
 func (j *job) payload(run uint32, dst []byte) []byte {
 	dst = append(append(append(dst, `{"command":`...), j.act.name...), `,"_m":"`...)
-	dst = sim.Stamp{Run: run, Fleet: j.act.index | sim.CommandBit, Device: j.device, Seq: j.seq, Due: j.due}.Append(dst)
+	dst = j.stamp(run).Append(dst)
 	return append(dst, `"}`...)
 }
 

@@ -11,19 +11,20 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
-	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 const operatorRun = 77
 
 // commanded is a plan of devices that take commands, and one act that tells some of them.
 func commanded(count int, a sim.Act) *sim.Plan {
-	a.Kind, a.Command = sim.ActCommand, `say "hi"`
+	a.Kind, a.Task = sim.ActTask, &sim.Task{Skill: sim.SkillObey, Verb: "command", Args: map[string]string{"name": `say "hi"`}, Sent: true}
+	qos := byte(1)
 	return &sim.Plan{Seed: 5, Acts: []sim.Act{{Kind: sim.ActConnect}, a}, Fleets: []sim.Fleet{
 		{Name: "mute", Count: 1, Bindings: []sim.Binding{{Role: sim.RoleData, Channel: sim.ChannelMQTT}}},
-		{Name: "valves", Count: count, Bindings: []sim.Binding{{Role: sim.RoleData, Channel: sim.ChannelMQTT,
-			Commands: sim.Commands{Topic: "{fleet}/{id}/do", Reply: "{fleet}/{id}/done", QoS: 1}}}},
+		{Name: "valves", Count: count, Bindings: []sim.Binding{{Role: sim.RoleData, Channel: sim.ChannelMQTT}},
+			Skills: []sim.Skill{{Name: sim.SkillObey, Listen: "{fleet}/{id}/do", Topic: "{fleet}/{id}/done", QoS: &qos}}},
 	}}
 }
 
@@ -59,10 +60,10 @@ func (b *broker) devices(t *testing.T, f func(topic, stamp string)) {
 }
 
 // operate runs an operator at the brokers until the test ends.
-func operate(t *testing.T, p *sim.Plan, addresses ...string) (*Operator, *reports.Commands, *samples, clock) {
+func operate(t *testing.T, p *sim.Plan, addresses ...string) (*Operator, *ledger.Ledger, *samples, clock) {
 	t.Helper()
 	rec, c := new(samples), clock{time.Now()}
-	book := reports.NewCommands(p, operatorRun, rec)
+	book := ledger.New(p, operatorRun, rec)
 	o := &Operator{Plan: p, RunID: operatorRun, Endpoints: sim.Endpoints{sim.SchemeMQTT: addresses}, Clock: c, Book: book, Witness: book}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -118,7 +119,7 @@ func TestOperatorRoundTrips(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got := book.Close(c.Now())
+	got := *book.Close(c.Now(), 0).Commands
 	if got.Due != 30 || got.Sent != 30 || got.Answered != 29 || got.Unanswered != 1 || got.Unsent != 0 || got.Phantom != 0 {
 		t.Errorf("totals %+v", got)
 	}
@@ -172,7 +173,7 @@ func TestOperatorWithoutItsBroker(t *testing.T) {
 	if err := o.Drain(ctx, 5*time.Second, book.Waiting); err != nil {
 		t.Fatal(err)
 	}
-	got := book.Close(c.Now())
+	got := *book.Close(c.Now(), 0).Commands
 	if got.Due != 20 || got.Unsent != 10 || got.Answered != 10 || got.Unanswered != 0 {
 		t.Errorf("totals %+v", got)
 	}
@@ -188,22 +189,19 @@ func (b *broker) waitSubscribed(ctx context.Context, topic string) {
 func TestOperatorLeavesOutWhatIsNotDue(t *testing.T) {
 	b := startBroker(t, "127.0.0.1:0")
 	p := commanded(10, sim.Act{Select: &sim.Selection{Fleet: "valves", All: true}, Rate: 0.01})
-	o, book, _, c := operate(t, p, b.address)
+	o, book, rec, c := operate(t, p, b.address)
 	b.devices(t, func(topic, stamp string) { b.say(t, topic, stamp) })
 	ctx, cancel := context.WithCancel(context.Background())
 	told := make(chan error)
 	go func() { told <- o.Command(ctx, 1, &p.Acts[1], c.Now()) }()
-	for end := time.Now().Add(10 * time.Second); book.Waiting() == 0 && time.Now().Before(end); {
-		if totals := book.Snapshot(); totals.Answered == 1 {
-			break
-		}
+	for end := time.Now().Add(10 * time.Second); len(rec.list()) < 2 && time.Now().Before(end); { // told, and answered
 		time.Sleep(time.Millisecond)
 	}
 	cancel()
 	if err := <-told; err != nil {
 		t.Error(err)
 	}
-	if got := book.Close(c.Now()); got.Due != 1 {
+	if got := *book.Close(c.Now(), 0).Commands; got.Due != 1 {
 		t.Errorf("totals %+v", got)
 	}
 }
@@ -212,7 +210,7 @@ func TestOperatorWithoutEndpoint(t *testing.T) {
 	p := commanded(10, sim.Act{Select: &sim.Selection{Fleet: "valves", All: true}})
 	o := &Operator{Plan: p, Endpoints: sim.Endpoints{sim.SchemeMQTTS: {"127.0.0.1:1"}}}
 	err := o.Command(context.Background(), 1, &p.Acts[1], 0)
-	if err == nil || !strings.Contains(err.Error(), `"valves" cannot be told anything: there is no mqtt:// endpoint`) {
+	if err == nil || !strings.Contains(err.Error(), `commands cannot be sent to the devices of "valves": there is no mqtt:// endpoint`) {
 		t.Errorf("Command says %v", err)
 	}
 }

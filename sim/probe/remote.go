@@ -13,6 +13,7 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/child"
 	"github.com/myriad-iot/myriad/sim/journal"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // Remote is a [Probe] in a process of its own: what it costs to receive a message does not disturb
@@ -26,18 +27,35 @@ type Remote struct {
 	// Command starts the child, which must call ChildMain: the path of this very binary and its
 	// hidden command, as a rule.
 	Command   []string
-	Apart     bool // see [child.Command]
+	Pool      *child.Pool // starts it; nil: it is not started ahead
+	Apart     bool        // see [child.Kind]
 	Plan      *sim.Plan
 	RunID     uint32
 	Endpoints sim.Endpoints
 	Witness   sim.Witness // called from one goroutine
 	Clock     sim.Clock
 
+	Connections int // of [Probe]
+
+	// Away, if set, is called when the probe loses an endpoint, comes back to it, does not run, or more is known
+	// of that: with all outages so far, which are the callee's. One call follows the other.
+	Away func(all []ledger.Outage)
+
+	// Stalled, if set, is called from the same goroutine each time the child did not run for a while. Those
+	// that are long enough to lose messages by are outages too.
+	Stalled func(ledger.Stall)
+
 	once  sync.Once
 	ready chan struct{}
 	lost  chan struct{} // closed when the child ended by itself
 	born  time.Time
 	last  atomic.Int64 // nanoseconds from born until something last came
+	heard atomic.Int64 // likewise until the child was last heard
+
+	mu      sync.Mutex // held while Away and Stalled are called
+	outages []ledger.Outage
+	places  []int       // of the child's outages, by its own numbers
+	noticed sim.Instant // when it was noticed last that the child does not run
 }
 
 // order is what the child is told.
@@ -45,7 +63,10 @@ type order struct {
 	RunID     uint32
 	Seed      uint64
 	Endpoints sim.Endpoints
+	Split     int         // Probe.Connections
 	Fleets    []sim.Fleet // in the plan's order, with nothing but what a Probe reads
+	Login     sim.Login
+	Password  string // of Login, whose JSON does not have it
 }
 
 func (r *Remote) prepare() {
@@ -67,7 +88,7 @@ func (r *Remote) Ready() <-chan struct{} {
 // plan without MQTT fleets is watched with nothing to see, and without a child. It must be called once.
 func (r *Remote) Run(ctx context.Context) error {
 	r.prepare()
-	if len(filters(r.Plan)) == 0 || len(r.Endpoints[Way(r.Endpoints)]) == 0 {
+	if len(filters(r.Plan, (*sim.StreamSpec).Telemetry)) == 0 || len(r.Endpoints[ListenScheme(r.Endpoints)]) == 0 {
 		close(r.ready)
 		<-ctx.Done()
 		return nil
@@ -75,18 +96,26 @@ func (r *Remote) Run(ctx context.Context) error {
 	if len(r.Command) == 0 {
 		return errors.New("probe: it has no command")
 	}
-	input, err := json.Marshal(order{r.RunID, r.Plan.Seed, r.Endpoints, outlines(r.Plan.Fleets)})
+	input, err := json.Marshal(order{
+		r.RunID, r.Plan.Seed, r.Endpoints, r.Connections, outlines(r.Plan.Fleets), r.Plan.Target.Login, r.Plan.Target.Login.Password.Reveal(),
+	})
 	if err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
-	p, err := child.Start(child.Command{Args: r.Command, Input: input, Read: r.read, Apart: r.Apart})
+	p, err := r.Pool.Start(child.Command{Kind: child.Kind{Args: r.Command, Apart: r.Apart}, Input: input, Read: r.read})
 	if err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
+	var minding sync.WaitGroup
+	defer minding.Wait()
+	mindful, enough := context.WithCancel(ctx)
+	defer enough()
 	for {
 		select {
 		case <-p.Ready(): // once
-			r.stir()
+			r.came()
+			r.hear()
+			minding.Go(func() { r.mind(mindful) })
 			close(r.ready)
 		case <-p.Done():
 			close(r.lost)
@@ -115,37 +144,39 @@ func (r *Remote) Drain(ctx context.Context, idle time.Duration) error {
 
 // read passes on what the child reports.
 func (r *Remote) read(pipe io.Reader) error {
-	return journal.Read(stirring{pipe, r}, ours{r.RunID, r.Witness}, r.Clock, false)
+	return journal.Read(noting{pipe, r}, ours{r}, r.Clock, false)
 }
 
-func (r *Remote) stir() { r.last.Store(int64(time.Since(r.born))) }
+func (r *Remote) came() { r.last.Store(int64(time.Since(r.born))) }
 
-// stirring is the child's pipe, and notes when something comes.
-type stirring struct {
+func (r *Remote) hear() { r.heard.Store(int64(time.Since(r.born))) }
+
+// noting is the child's pipe, and notes when the child is heard.
+type noting struct {
 	io.Reader
 	remote *Remote
 }
 
 // Read implements io.Reader.
-func (s stirring) Read(b []byte) (int, error) {
+func (s noting) Read(b []byte) (int, error) {
 	n, err := s.Reader.Read(b)
 	if n > 0 {
-		s.remote.stir()
+		s.remote.hear()
 	}
 	return n, err
 }
 
-// ours is a witness that gets the sightings of one run. A record of another run only says that
-// something came that is no sighting.
-type ours struct {
-	run     uint32
-	witness sim.Witness
-}
+// ours is a witness of the child's records: sightings, and notices.
+type ours struct{ *Remote }
 
 // See implements sim.Witness.
 func (o ours) See(s sim.Sighting) {
-	if s.Stamp.Run == o.run {
-		o.witness.See(s)
+	switch s.Stamp.Run {
+	case o.RunID:
+		o.came()
+		o.Witness.See(s)
+	case ^o.RunID:
+		o.note(&s)
 	}
 }
 
@@ -154,11 +185,11 @@ func outlines(fleets []sim.Fleet) []sim.Fleet {
 	list := make([]sim.Fleet, len(fleets))
 	for i := range fleets {
 		f := &fleets[i]
-		list[i] = sim.Fleet{
-			Name: f.Name, Count: f.Count, Report: sim.Reporting{Topic: f.Report.Topic},
-			Bindings: []sim.Binding{{
-				Role: sim.RoleData, Channel: f.Data().Channel, Transport: f.Data().Transport, Security: f.Data().Security,
-			}},
+		list[i] = sim.Fleet{Name: f.Name, Count: f.Count, Skills: f.Skills}
+		for _, b := range f.Conversations() {
+			list[i].Bindings = append(list[i].Bindings, sim.Binding{
+				Role: b.Role, Channel: b.Channel, Transport: b.Transport, Security: b.Security, MQTT: sim.MQTT{Will: b.MQTT.Will},
+			})
 		}
 	}
 	return list

@@ -13,11 +13,12 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
 	"github.com/myriad-iot/myriad/sim/journal"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // The child sees what a probe in this process sees, and says the same of when it came: both get a
@@ -82,6 +83,33 @@ func TestRemoteOutlivesTheBroker(t *testing.T) {
 	}
 	b.stop() // and Run ends although the broker is down
 	stop()
+}
+
+// The child tells when it is away from a broker, as it happens, and the instants are the run's.
+func TestRemoteTellsOutages(t *testing.T) {
+	stays, b := startBroker(t, "127.0.0.1:0"), startBroker(t, "127.0.0.1:0")
+	r, _ := newRemote(stays.address, b.address)
+	told := make(chan []ledger.Outage, 10)
+	r.Away = func(all []ledger.Outage) { told <- all }
+	stop := start(t, r)
+	var last []ledger.Outage
+	for round := range 2 {
+		began := r.Clock.Now()
+		b.stop()
+		last = <-told
+		if o := last[round]; len(last) != round+1 || !o.Lasts || o.Endpoint != b.address || o.Index != 1 || o.Of != 2 || o.From < began || o.Own {
+			t.Errorf("while it lasts: %+v, since %v", last, began)
+		}
+		b = startBroker(t, b.address)
+		last = <-told
+		if o := last[round]; o.Lasts || o.Resumed || o.To < o.From || o.To > r.Clock.Now() {
+			t.Errorf("afterwards: %+v", last)
+		}
+	}
+	stop()
+	if got := r.Outages(); len(got) != 2 || got[0] != last[0] || got[1] != last[1] || len(told) > 0 {
+		t.Errorf("in the end %+v, want %+v", got, last)
+	}
 }
 
 // What is not a sighting, and a subscription that comes back, keep the parent waiting.
@@ -307,7 +335,7 @@ func TestChildRefuses(t *testing.T) {
 
 // In virtual time: records keep the drain waiting, and those of another run are no sightings.
 func TestRemoteDrain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		r, w := newRemote("x")
 		w.clock = clock{time.Now()}
 		r.Clock = w.clock

@@ -21,8 +21,9 @@ type sender struct {
 	interrupt func()
 	ended     bool
 
-	open  map[uint32]bool // sent, and the peer has not said that it has them
-	ready sim.Instant     // since when the next one could be sent
+	sent  uint32               // messages so far
+	open  map[uint32]sim.Stamp // sent, and the peer has not said that it has them; by their number among sent
+	ready sim.Instant          // since when the next one could be sent
 	buf   []byte
 }
 
@@ -55,7 +56,7 @@ func (s *sender) end() {
 }
 
 // drop forgets what is left of an act.
-func (s *sender) drop(act *telling) {
+func (s *sender) drop(act *commanding) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.jobs = slices.DeleteFunc(s.jobs, func(j job) bool {
@@ -86,7 +87,7 @@ func (s *sender) next() (j job, due bool, wait time.Duration) {
 func (s *sender) run(ctx context.Context, reached func()) {
 	defer reached()
 	defer s.end()
-	s.open = map[uint32]bool{}
+	s.open = map[uint32]sim.Stamp{}
 	for attempt := 0; ctx.Err() == nil; attempt++ {
 		c, facts, outcome := s.dialer.Dial(ctx, &sim.Caller{ID: s.name, Endpoint: s.endpoint, Attempt: attempt})
 		if outcome != sim.OK {
@@ -121,8 +122,9 @@ func (s *sender) refuse(outcome sim.Outcome) {
 			return
 		}
 		now := s.operator.Clock.Now()
-		s.operator.Book.Sent(j.seq, j.act.index, j.device, j.due, now, now) // it could not be sent before
-		s.operator.Book.Failed(j.seq, outcome, now)
+		stamp := j.stamp(s.operator.RunID)
+		s.operator.Book.Told(&stamp, now, now) // it could not be sent before
+		s.operator.Book.Refused(&stamp, outcome, now)
 		j.act.left.Done()
 	}
 }
@@ -144,16 +146,21 @@ func (s *sender) serve(ctx context.Context, c sim.Conversation) {
 		now := s.operator.Clock.Now()
 		switch e.Kind {
 		case sim.EventAcked:
-			delete(s.open, e.Seq)
+			if stamp, ok := s.open[e.Seq]; ok {
+				delete(s.open, e.Seq)
+				s.operator.Book.Taken(&stamp, now)
+			}
 		case sim.EventFailed:
+			stamp := s.open[e.Seq]
 			delete(s.open, e.Seq)
-			s.operator.Book.Failed(e.Seq, e.Outcome, now)
+			s.operator.Book.Refused(&stamp, e.Outcome, now)
 		case sim.EventDown:
-			for seq := range s.open { // it is not sent again: an answer that comes twice would be our own doing
-				s.operator.Book.Failed(seq, e.Outcome, now)
+			for _, stamp := range s.open { // it is not sent again: an answer that comes twice would be our own doing
+				s.operator.Book.Refused(&stamp, e.Outcome, now)
 			}
 			clear(s.open)
 			return
+		case sim.EventNone, sim.EventReceived, sim.EventInbound, sim.EventOversized:
 		}
 		if full && room(c) {
 			s.ready = now
@@ -171,13 +178,14 @@ func (s *sender) send(c sim.Conversation, j *job) {
 	defer j.act.left.Done()
 	o, f := s.operator, j.act.fleet
 	s.buf = j.payload(o.RunID, s.buf[:0])
-	m := sim.Message{Seq: j.seq, Topic: f.Expand(f.Data().Commands.Topic, j.device), Payload: s.buf, QoS: j.act.qos}
-	now := o.Clock.Now()
-	o.Book.Sent(j.seq, j.act.index, j.device, j.due, s.ready, now)
+	m := sim.Message{Seq: s.sent, Topic: f.Expand(j.act.topic, j.device), Payload: s.buf, QoS: j.act.qos}
+	s.sent++
+	stamp, now := j.stamp(o.RunID), o.Clock.Now()
+	o.Book.Told(&stamp, s.ready, now)
 	switch outcome := c.Publish(&m); {
 	case outcome != sim.OK:
-		o.Book.Failed(j.seq, outcome, o.Clock.Now())
+		o.Book.Refused(&stamp, outcome, o.Clock.Now())
 	case m.QoS > 0:
-		s.open[j.seq] = true
+		s.open[m.Seq] = stamp
 	}
 }

@@ -111,7 +111,7 @@ func (c *conversation) Publish(m *sim.Message) sim.Outcome {
 	}
 	c.room--
 	topic, payload := m.Topic, bytes.Clone(m.Payload)
-	e := sim.Event{Kind: sim.EventAcked, Seq: m.Seq, Attempts: 1}
+	e := sim.Event{Kind: sim.EventAcked, Stream: m.Stream, Seq: m.Seq, Attempts: 1}
 	if m.QoS == 0 {
 		e = sim.Event{} // of a message that is done, but for the room that it takes
 	}
@@ -243,7 +243,7 @@ func (c *conversation) Interrupt() {
 	}
 }
 
-// Close implements [sim.Conversation]. CoAP has no goodbye, and a UDP socket nothing to lose.
+// Close implements [sim.Conversation]. CoAP has no message that ends a session, and a UDP socket holds no data to send.
 func (c *conversation) Close(bool) {
 	c.fail(sim.LocalOther) // a Wait after Close is a mistake of ours
 	c.cancel()

@@ -11,7 +11,7 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/coap"
 	"github.com/myriad-iot/myriad/sim/coap/specimen"
-	"github.com/myriad-iot/myriad/sim/peers"
+	"github.com/myriad-iot/myriad/sim/internal/peers"
 )
 
 // cost compares Myriad's own client and the library. More exchanges at once would overflow the peer's

@@ -45,7 +45,7 @@ func (d *GoCoAP) Check() error {
 	switch method := strings.ToUpper(p.Method); {
 	case b.Transport != sim.TransportPlain:
 		return fmt.Errorf("the go-coap client over %q is not available in this version", b.Transport)
-	case len(p.Observe) > 0 || b.Commands.Topic != "":
+	case len(p.Observe) > 0:
 		return errNoObserve
 	case method != "" && method != "POST" && method != "PUT":
 		return fmt.Errorf("the go-coap client sends no reports with method %q", p.Method)

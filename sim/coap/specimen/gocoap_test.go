@@ -256,7 +256,6 @@ func TestCheck(t *testing.T) {
 		{sim.Binding{Transport: sim.TransportDTLS}, "dtls"},
 		{sim.Binding{Transport: sim.TransportTCP}, "tcp"},
 		{sim.Binding{CoAP: sim.CoAP{Observe: []string{"a"}}}, "observes"},
-		{sim.Binding{Commands: sim.Commands{Topic: "a"}}, "commands"},
 		{sim.Binding{CoAP: sim.CoAP{Method: "iPATCH"}}, "iPATCH"},
 		{sim.Binding{CoAP: sim.CoAP{TokenSize: 4}}, "not 4"},
 		{sim.Binding{CoAP: sim.CoAP{RandomFactor: 1.5}}, "ACK_RANDOM_FACTOR"},

@@ -1,20 +1,17 @@
 package specimen_test
 
 import (
-	"context"
 	"net"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/hooks/auth"
 	"github.com/nats-io/nats-server/v2/server"
 
-	"github.com/myriad-iot/myriad/sim/mqtt"
-	"github.com/myriad-iot/myriad/sim/peers"
+	"github.com/myriad-iot/myriad/sim/internal/peers"
 )
 
 const (
@@ -76,26 +73,10 @@ func startMosquitto(t *testing.T) broker {
 // witness subscribes at the far end, with paho: another's code than the device's own. What it got comes as "topic payload".
 func witness(t testing.TB, endpoint, filter string, qos byte) <-chan string {
 	t.Helper()
-	up, got := make(chan bool, 1), make(chan string, 10_000)
-	s := &mqtt.Subscriber{Endpoint: endpoint, ClientID: "witness-" + filter, Filters: []string{filter}, QoS: qos, Paho: true,
-		OnUp:      func(bool) { up <- true },
-		OnMessage: func(topic, payload []byte, _ time.Time, _ bool) { got <- string(topic) + " " + string(payload) }}
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := s.Run(ctx); err != nil {
-			t.Error(err)
-		}
+	got := make(chan string, 10_000)
+	peers.Paho(t, endpoint, "witness-"+filter, filter, qos, func(topic string, payload []byte, _ bool) {
+		got <- topic + " " + string(payload)
 	})
-	t.Cleanup(func() {
-		cancel()
-		wg.Wait()
-	})
-	select {
-	case <-up:
-	case <-time.After(patience):
-		t.Fatal("the witness is not up")
-	}
 	return got
 }
 

@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/myriad-iot/myriad/sim"
-	"github.com/myriad-iot/myriad/sim/peers"
-	"github.com/myriad-iot/myriad/sim/wiretap"
+	"github.com/myriad-iot/myriad/sim/internal/peers"
+	"github.com/myriad-iot/myriad/sim/internal/wiretap"
 )
 
 // tshark understands every packet of a device's life: with a will, credentials and a subscription,
@@ -18,7 +18,7 @@ func TestCapture(t *testing.T) {
 			tap, addr := wiretap.TCP(t, endpoint, 1883)
 			s := &stage{client: c, broker: broker{open: addr}, id: fmt.Sprintf("dev-%d", i)}
 			d := s.dialer(sim.Binding{
-				Security: sim.Security{Username: username, Password: password},
+				Security: sim.Security{Username: username, Password: sim.NewSecret(password)},
 				MQTT: sim.MQTT{
 					Will:      &sim.Will{Topic: "wills/{id}", Payload: "gone", QoS: 2, Retain: true},
 					Subscribe: []sim.Subscription{{Filter: "in/{id}/#", QoS: 2}},

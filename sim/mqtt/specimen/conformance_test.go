@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/myriad-iot/myriad/sim"
-	"github.com/myriad-iot/myriad/sim/peers"
+	"github.com/myriad-iot/myriad/sim/internal/peers"
 )
 
 // stage is a client at a broker.
@@ -90,16 +90,18 @@ func conformNobody(t *testing.T, s *stage) {
 func conformCredentials(t *testing.T, s *stage) {
 	for _, test := range []struct {
 		security sim.Security
-		outcome  sim.Outcome
+		taken    bool
 	}{
-		{sim.Security{}, sim.MQTTBadCredentials},
-		{sim.Security{Username: username, Password: "wrong"}, sim.MQTTBadCredentials},
-		{sim.Security{Username: username, Password: password}, sim.OK},
+		{sim.Security{}, false},
+		{sim.Security{Username: username, Password: sim.NewSecret("wrong")}, false},
+		{sim.Security{Username: username, Password: sim.NewSecret(password)}, true},
 	} {
 		caller := &sim.Caller{ID: s.id, Endpoint: s.guarded}
 		c, facts, o := s.dialer(sim.Binding{Security: test.security}).Dial(t.Context(), caller)
-		if o != test.outcome || (facts.Reason == 0) != (o == sim.OK) {
-			t.Errorf("%+v: outcome %v, reason %#x, want %v", test.security, o, facts.Reason, test.outcome)
+		// Brokers say it in one way or the other.
+		want := map[byte]sim.Outcome{4: sim.MQTTBadCredentials, 0x86: sim.MQTTBadCredentials, 5: sim.MQTTNotAuthorized, 0x87: sim.MQTTNotAuthorized}[facts.Reason]
+		if o != want || (o == sim.OK) != test.taken {
+			t.Errorf("%+v: outcome %v, reason %#x", test.security, o, facts.Reason)
 		}
 		if c != nil {
 			c.Close(false)
@@ -245,7 +247,7 @@ func conformInbound(t *testing.T, s *stage) {
 }
 
 func conformCommands(t *testing.T, s *stage) {
-	c, _ := dial(t, s.dialer(sim.Binding{Commands: sim.Commands{Topic: "cmd/{id}", QoS: 1}}), s.caller())
+	c, _ := dial(t, s.dialer(sim.Binding{MQTT: sim.MQTT{Subscribe: []sim.Subscription{{Filter: "cmd/{id}", QoS: 1}}}}), s.caller())
 	s.tell(t, "cmd/"+s.id, "reboot", 1, false)
 	if in := wantInbound(t, c, "cmd/"+s.id, "reboot"); in.QoS != 1 {
 		t.Errorf("inbound %+v", in)
@@ -304,28 +306,35 @@ func conformShared(t *testing.T, s *stage) {
 func conformKept(t *testing.T, s *stage) {
 	b := sim.Binding{Session: sim.Duration(time.Hour), MQTT: sim.MQTT{Subscribe: []sim.Subscription{{Filter: "kept/{id}", QoS: 2}}}}
 	d, topic := s.dialer(b), "kept/"+s.id
+	between := startRelay(t, s.open)
 	for attempt := range 3 {
 		caller := s.caller()
-		caller.Attempt = attempt
+		caller.Attempt, caller.Endpoint = attempt, between.endpoint
 		c, facts := dial(t, d, caller)
 		if facts.SessionPresent != (attempt > 0) {
 			t.Errorf("session present %v at attempt %d", facts.SessionPresent, attempt)
 		}
 		if attempt > 0 {
 			away := map[string]bool{} // mochi keeps no order of what came within a second
-			for range 2 {
-				if e := next(t, c); e.Kind == sim.EventInbound {
-					away[string(e.Inbound.Payload)] = true
+			for len(away) < 2 {
+				e := *c.Wait(time.Now().Add(patience))
+				if e.Kind != sim.EventInbound {
+					t.Fatalf("attempt %d: %+v, after %v", attempt, e, away)
 				}
+				away[string(e.Inbound.Payload)] = true
 			}
 			if !away["away 1"] || !away["away 2"] {
-				t.Fatalf("what came meanwhile: %v", away)
+				t.Fatalf("attempt %d: what came meanwhile: %v", attempt, away)
 			}
 		}
 		s.tell(t, topic, fmt.Sprintf("here %d", attempt), 2, false)
 		wantInbound(t, c, topic, fmt.Sprintf("here %d", attempt))
-		s.publish(t, c, 1, 1) // so that what was received is acknowledged
+		s.publish(t, c, 1, 1)           // so that what was received is acknowledged
+		for range min(attempt, 1) + 1 { // "away 2" and this one
+			await(t, "the end of an exchange of QoS 2", between.ended, func() { c.Wait(time.Now().Add(10 * time.Millisecond)) })
+		}
 		c.Close(attempt == 1)
+		await(t, "the end of the connection, to the broker", between.left, func() { time.Sleep(time.Millisecond) }) // before that it may send to who has left
 		for qos := range byte(2) {
 			s.tell(t, topic, fmt.Sprintf("away %d", qos+1), qos+1, false)
 		}

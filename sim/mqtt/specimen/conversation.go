@@ -9,7 +9,7 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// library is a connected client of one.
+// library is a connected client of an MQTT library.
 type library interface {
 	// publish hands m to the library, which calls the flight's add meanwhile if it will be answered.
 	publish(m *sim.Message) sim.Outcome
@@ -47,7 +47,7 @@ func (c *conversation) Publish(m *sim.Message) sim.Outcome {
 	switch {
 	case down != sim.OK:
 		return down
-	case m.QoS > 0 && m.Resend && c.flight.tell(m.ID, m.Seq):
+	case m.QoS > 0 && m.Resend && c.flight.tell(m.ID, numberOf(m)):
 		return sim.OK
 	case m.QoS > 0 && c.Room() <= 0:
 		return sim.LocalOther

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/myriad-iot/myriad/sim"
-	"github.com/myriad-iot/myriad/sim/peers"
+	"github.com/myriad-iot/myriad/sim/internal/peers"
 )
 
 func cost() *peers.Cost {

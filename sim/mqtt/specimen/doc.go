@@ -1,43 +1,45 @@
-// Package specimen lets real MQTT client libraries be devices: eclipse/paho.mqtt.golang ([Paho], MQTT
+// Package specimen runs devices on real MQTT client libraries: eclipse/paho.mqtt.golang ([Paho], MQTT
 // 3.1.1) and eclipse/paho.golang ([PahoGolang], MQTT 5), each as a [sim.Dialer].
 //
-// A fleet of them shows what such a library does under stress, and at its own cost: its goroutines,
-// its buffers, its store. What is made by hand here is only the adapter to [sim.Conversation]: a queue
-// of events that Wait takes from, for the libraries call back on goroutines of their own. Nothing is
-// pooled, and no option is set that a plain user of the library would not set, but one: the library
-// does not reconnect by itself. The device does, by its own policy, so that clients can be compared.
+// Such a fleet shows how a library behaves under stress, and what it costs: its goroutines, its buffers,
+// its store. Our code is only the adapter to [sim.Conversation]: a queue of events that Wait reads, because
+// the libraries call back on their own goroutines. Nothing is pooled, and only one option differs from what
+// a normal user of the library would set: the library does not reconnect by itself. The device reconnects,
+// by its own policy, so that clients can be compared.
 //
-// Where the binding keeps a session, so does the library: its store outlives the connection in the
-// Dialer, by the device's identifier, and the library resends by itself what was not answered, before
-// the device asks. Such a message of the device (Resend, with the ID of then) is found there and not
-// sent again.
-// A client subscribes as Myriad's own does: unless the session is present that it had subscribed in. mochi
-// refuses a SUBSCRIBE whose identifier a message in flight towards the device has (0x91), which is another's.
+// If the binding keeps a session, the library does too: the Dialer keeps the library's store after the end
+// of the connection, by the device's identifier. The library itself resends what was not answered, before
+// the device asks for it. When the device then publishes such a message again (Resend, with its earlier
+// ID), the adapter finds it in the store and does not send it again.
 //
-// An acknowledgement is what the library's own session state takes for one: the removal from its
-// store (paho), or the packet that its session manager is given (paho.golang). The tokens are no
-// witness, and these are the traps that were found:
+// A client subscribes like Myriad's own: always, except in a resumed session in which it subscribed before.
+// mochi refuses a SUBSCRIBE (0x91) if a message in flight to the device has the same packet identifier,
+// although the identifiers of the two directions are independent.
+//
+// A message counts as acknowledged when the library's own session state says so: when it is removed from
+// the store (paho), or when the session manager gets the packet (paho.golang). The libraries' tokens are
+// not reliable. These problems were found:
 //
 //   - paho completes a publish token without an error when it resends the message on a new connection:
-//     claimID lets the old token go, and whoever waits for it believes in an acknowledgement.
+//     claimID completes the old token, and who waits for it takes that for an acknowledgement.
 //   - paho keeps no PUBREL: after a reconnection it sends a QoS 2 PUBLISH again whose PUBREC had come,
 //     and so there is no EventReceived from it, and no message is ever Released. Its default store
-//     has no order either: what is resent comes as a Go map likes it.
-//   - paho does not call OnConnectionLost when it was the transport that its user closed.
+//     has no order either: messages are resent in the random order of a Go map.
+//   - paho does not call OnConnectionLost when its user closed the transport.
 //   - paho has Publish wait up to 30 s for a writer that is stuck, unless WriteTimeout is set; here it
 //     is the connect timeout. It looks at keep-alive four times an interval, or every five seconds.
 //   - paho ignores a DISCONNECT from the server and reports the end of file after it.
 //   - paho.golang sends a PINGREQ at once after CONNACK, and waits a whole keep-alive for the answer.
-//   - paho.golang may tell of the end that it made of its connection before it tells why.
+//   - paho.golang may report that it closed its connection before it reports the reason.
 //   - paho.golang answers a PUBREC on a connection that another of its goroutines sets to nil when it is
-//     lost. That is a panic of the whole process, and the one thing that is kept from happening here.
+//     lost. That panic would end the whole process. It is the only problem that the adapter prevents.
 //   - paho.golang makes room for 65,535 inbound messages, 512 KiB of address space a client, unless
 //     its user announces a Receive Maximum.
 //   - paho.golang returns from Publish with the deadline's error while the message stays in its
-//     session and may be delivered yet. AsyncSend does not say what became of it.
+//     session and may still be delivered. AsyncSend does not report whether it was.
 //
-// Inbound messages wait in a queue without bound, for a handler that blocked would stop paho from
-// reading at all; the libraries acknowledge them when the handler returns.
+// Inbound messages wait in a queue without limit, because paho reads nothing while a handler blocks. The
+// libraries acknowledge a message when the handler returns.
 //
 // Goroutines belong to the library and have ended, or are about to, when Close returns.
 package specimen

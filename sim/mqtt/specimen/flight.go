@@ -6,37 +6,45 @@ import (
 	"github.com/myriad-iot/myriad/sim"
 )
 
-// flight is what of a device's session waits for an answer, by packet identifier. It is as old as the
-// library's session state, and lives through as many conversations.
+// flight is the messages of a device's session that wait for an answer, by packet identifier. It exists as
+// long as the library's session state, over several conversations.
 type flight struct {
 	mu   sync.Mutex
 	open map[uint16]*sent
 	live int           // of them without an answer
-	next uint32        // sequence number of the message that Publish hands over now
+	next number        // of the message that Publish hands over now
 	last uint16        // identifier that it got; 0 is none yet
 	talk *conversation // that events go to
 }
 
+// number is what a message is called by in events.
+type number struct {
+	seq    uint32
+	stream sim.Stream
+}
+
+func numberOf(m *sim.Message) number { return number{m.Seq, m.Stream} }
+
 type sent struct {
-	seq      uint32
-	told     bool // the conversation of now knows of it
-	answered bool // before it was told
+	number
+	known    bool // the present conversation knows it
+	answered bool // before the conversation knew it
 	outcome  sim.Outcome
 }
 
 func newFlight() *flight { return &flight{open: make(map[uint16]*sent)} }
 
-// begin starts a conversation. What the last one left is not told yet.
+// begin starts a conversation. It does not know the messages of the last one yet.
 func (f *flight) begin(c *conversation) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.talk = c
 	for _, s := range f.open {
-		s.told = false
+		s.known = false
 	}
 }
 
-// forget is the end of the session: nobody will answer what is open.
+// forget ends the session: open messages will not be answered any more.
 func (f *flight) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -45,10 +53,10 @@ func (f *flight) forget() {
 }
 
 // expect says which message comes next to add.
-func (f *flight) expect(seq uint32) {
+func (f *flight) expect(n number) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.next, f.last = seq, 0
+	f.next, f.last = n, 0
 }
 
 // identifier is what the expected message got.
@@ -65,19 +73,19 @@ func (f *flight) add(id uint16) {
 	if s := f.open[id]; s == nil || s.answered {
 		f.live++
 	}
-	f.open[id] = &sent{seq: f.next, told: true}
+	f.open[id] = &sent{number: f.next, known: true}
 	f.last = id
 }
 
-// tell takes a message of an earlier conversation up again, and reports whether the session has it.
-func (f *flight) tell(id uint16, seq uint32) bool {
+// tell makes a message of an earlier conversation known to this one, and reports whether the session has it.
+func (f *flight) tell(id uint16, n number) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := f.open[id]
-	if s == nil || s.seq != seq {
+	if s == nil || s.number != n {
 		return false
 	}
-	s.told = true
+	s.known = true
 	if s.answered {
 		delete(f.open, id)
 		f.talk.push(answer(s))
@@ -95,7 +103,7 @@ func (f *flight) answer(id uint16, o sim.Outcome) {
 	}
 	f.live--
 	s.outcome = o
-	if s.answered = true; s.told {
+	if s.answered = true; s.known {
 		delete(f.open, id)
 		f.talk.push(answer(s))
 	}
@@ -103,17 +111,17 @@ func (f *flight) answer(id uint16, o sim.Outcome) {
 
 func answer(s *sent) sim.Event {
 	if s.outcome != sim.OK {
-		return sim.Event{Kind: sim.EventFailed, Seq: s.seq, Outcome: s.outcome}
+		return sim.Event{Kind: sim.EventFailed, Stream: s.stream, Seq: s.seq, Outcome: s.outcome}
 	}
-	return sim.Event{Kind: sim.EventAcked, Seq: s.seq}
+	return sim.Event{Kind: sim.EventAcked, Stream: s.stream, Seq: s.seq}
 }
 
 // received is called when the PUBREC of id came and its PUBREL was sent.
 func (f *flight) received(id uint16) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if s := f.open[id]; s != nil && s.told && !s.answered {
-		f.talk.push(sim.Event{Kind: sim.EventReceived, Seq: s.seq})
+	if s := f.open[id]; s != nil && s.known && !s.answered {
+		f.talk.push(sim.Event{Kind: sim.EventReceived, Stream: s.stream, Seq: s.seq})
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/myriad-iot/myriad/sim"
-	"github.com/myriad-iot/myriad/sim/peers"
+	"github.com/myriad-iot/myriad/sim/internal/peers"
 )
 
 // mosquitto_sub and mosquitto_pub are the far ends of a device: they read what it sends and its will,

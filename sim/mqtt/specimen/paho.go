@@ -1,6 +1,7 @@
 package specimen
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/url"
@@ -118,7 +119,7 @@ func (d *Paho) options(c *conversation, n names, caller *sim.Caller, store paho.
 	b := &d.Binding
 	o := paho.NewClientOptions().
 		AddBroker("tcp://" + caller.Endpoint).
-		SetClientID(caller.ID).
+		SetClientID(n.expand(cmp.Or(b.MQTT.ClientID, n.id))).
 		SetProtocolVersion(4). // or paho tries 3.1 as well
 		SetCleanSession(b.Session == 0).
 		SetStore(store).
@@ -128,7 +129,7 @@ func (d *Paho) options(c *conversation, n names, caller *sim.Caller, store paho.
 		SetConnectTimeout(timeout).
 		SetWriteTimeout(connectTimeout(b)).
 		SetUsername(n.expand(b.Security.Username)).
-		SetPassword(n.expand(b.Security.Password)).
+		SetPassword(n.expand(b.Security.Password.Reveal())).
 		SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) { return c.conn, nil }).
 		SetConnectionLostHandler(func(_ paho.Client, err error) { c.fail(lost(err)) }).
 		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) {
@@ -158,8 +159,8 @@ func subscribePaho(ctx context.Context, client paho.Client, list []sim.Subscript
 	if err := token.Error(); err != nil {
 		return lost(err)
 	}
-	for filter, code := range token.Result() {
-		if o := granted(code, filters[filter]); o != sim.OK {
+	for _, code := range token.Result() {
+		if o := granted(code); o != sim.OK {
 			return o
 		}
 	}
@@ -168,7 +169,7 @@ func subscribePaho(ctx context.Context, client paho.Client, list []sim.Subscript
 
 // publish copies the payload, for paho writes it later and keeps it.
 func (p *pahoClient) publish(m *sim.Message) sim.Outcome {
-	p.flight.expect(m.Seq)
+	p.flight.expect(numberOf(m))
 	token := p.client.Publish(m.Topic, m.QoS, m.Retain, append([]byte(nil), m.Payload...))
 	m.ID = p.flight.identifier()
 	select {

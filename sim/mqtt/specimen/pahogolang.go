@@ -1,6 +1,7 @@
 package specimen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -190,11 +191,11 @@ func threadSafe(conn net.Conn) net.Conn {
 func (d *PahoGolang) connect(n names) *paho.Connect {
 	b := &d.Binding
 	cp := &paho.Connect{
-		ClientID:   n.id,
+		ClientID:   n.expand(cmp.Or(b.MQTT.ClientID, n.id)),
 		CleanStart: b.Session == 0,
 		KeepAlive:  uint16(keepAlive(b) / time.Second),
 		Username:   n.expand(b.Security.Username),
-		Password:   []byte(n.expand(b.Security.Password)),
+		Password:   []byte(n.expand(b.Security.Password.Reveal())),
 	}
 	cp.UsernameFlag, cp.PasswordFlag = cp.Username != "", len(cp.Password) > 0
 	if b.Session > 0 {
@@ -232,7 +233,7 @@ func subscribePahoGolang(ctx context.Context, client *paho.Client, list []sim.Su
 			if i >= len(list) {
 				return sim.MQTTMalformed
 			}
-			if o := granted(code, list[i].QoS); o != sim.OK {
+			if o := granted(code); o != sim.OK {
 				return o
 			}
 		}
@@ -248,7 +249,7 @@ func subscribePahoGolang(ctx context.Context, client *paho.Client, list []sim.Su
 func (p *pahoGolangClient) publish(m *sim.Message) sim.Outcome {
 	ctx, cancel := context.WithTimeout(context.Background(), p.timeout)
 	defer cancel()
-	p.flight.expect(m.Seq)
+	p.flight.expect(numberOf(m))
 	_, err := p.client.PublishWithOptions(ctx, &paho.Publish{QoS: m.QoS, Retain: m.Retain, Topic: m.Topic, Payload: m.Payload},
 		paho.PublishOptions{Method: paho.PublishMethod_AsyncSend})
 	m.ID = p.flight.identifier()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/internal/bubble"
 )
 
 // Each behaviour is a script of the broker and what the device sees, in virtual time; a goroutine that
@@ -35,7 +36,7 @@ func TestScripted(t *testing.T) {
 	for _, c := range clients() {
 		for _, b := range behaviours {
 			t.Run(c.name+"/"+b.name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { b.run(t, c) })
+				bubble.Test(t, func(t *testing.T) { b.run(t, c) })
 			})
 		}
 	}
@@ -77,7 +78,7 @@ func refuse(t *testing.T, c client, want sim.Outcome, reason byte, run func(s *s
 }
 
 func scriptBadCredentials(t *testing.T, c client) {
-	code := map[string]byte{"3.1.1": 5, "5": 0x87}[c.version]
+	code := map[string]byte{"3.1.1": 4, "5": 0x86}[c.version]
 	refuse(t, c, sim.MQTTBadCredentials, code, func(s *script) { s.connack(0, code) })
 }
 

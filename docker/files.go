@@ -1,0 +1,8 @@
+package docker
+
+import "embed"
+
+// Files are the folders of the services, and build-local beside them, which makes images of them.
+//
+//go:embed build-local mosquitto nats ejabberd rabbitmq haproxy
+var Files embed.FS

@@ -1,0 +1,31 @@
+package scenarios
+
+import "github.com/myriad-iot/myriad/sim"
+
+// accountSteps are A23: claims on one column of the account of messages.
+func accountSteps() []Step {
+	return []Step{
+		{ID: "A23", Keyword: Then, Expression: `{count} message(s) is/are dropped`,
+			Doc:     "Exactly so many messages fell out of the full buffers of devices that could not send them.",
+			Example: `no message is dropped`,
+			compile: func(c *compiler, a *args) error { return c.column("dropped", sim.Exactly, a.count(0)) }},
+		{ID: "A23", Keyword: Then, Expression: `{bound} {count} message(s) is/are dropped`,
+			Doc:     "The same with another comparison.",
+			Example: `at most 20 messages are dropped`,
+			compile: func(c *compiler, a *args) error { return c.column("dropped", a.vals[0].(sim.Bound), a.count(1)) }},
+		{ID: "A29", Keyword: Then, Expression: `every lost message is admitted by the broker`,
+			Doc: "What is lost, for the probe or for the story's own subscribers, is no more than what the brokers count as dropped from full queues. " +
+				"Mosquitto counts; where the broker does not, and something is lost, the claim is not judged.",
+			Example: `every lost message is admitted by the broker`,
+			compile: func(c *compiler, _ *args) error {
+				c.check(sim.Check{Kind: sim.CheckAdmitted, Bound: sim.Exactly})
+				return c.needMessages()
+			}},
+	}
+}
+
+// column claims that a column of the account keeps a bound.
+func (c *compiler) column(name string, b sim.Bound, limit int) error {
+	c.check(sim.Check{Kind: sim.CheckAccount, Column: name, Bound: b, Limit: float64(limit)})
+	return c.needMessages()
+}
