@@ -37,7 +37,13 @@ func TestMutantsAreCaught(t *testing.T) {
 			}
 		}
 		for dir, of := range patterns {
-			if out, err := goTest(dir, strings.Join(of, "|")); err != nil {
+			// Twice, for these tests may run beside others that take nearly all processor time.
+			out, err := goTest(dir, strings.Join(of, "|"))
+			if err != nil {
+				t.Logf("passed only the second time, mend it: %s: %s\n%s", dir, failed(out), out)
+				out, err = goTest(dir, strings.Join(of, "|"))
+			}
+			if err != nil {
 				t.Errorf("%s: its tests fail without any mutant: %v\n%s", dir, err, out)
 			}
 		}

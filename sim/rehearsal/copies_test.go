@@ -42,8 +42,9 @@ func TestCopiedIdentities(t *testing.T) {
 			if note := r.Findings[n-2].Note; strings.Count(note, " and copy of meters-") != tt.pairs {
 				t.Errorf("it says %q", note)
 			}
+			// Each takeover is followed by a connection, but at the end one of a pair may still wait for its own.
 			s := r.Sessions[0]
-			if s.Fleet != "meters" || s.Devices != 100 || len(s.Taken) != tt.pairs || s.Connections != 100+s.TakenOver && s.Connections != 99+s.TakenOver {
+			if s.Fleet != "meters" || s.Devices != 100 || len(s.Taken) != tt.pairs || s.Connections > 100+s.TakenOver || s.Connections < 100+s.TakenOver-uint64(tt.pairs) {
 				t.Errorf("%+v", s)
 			}
 			for _, k := range s.Taken {
