@@ -91,13 +91,18 @@ func (p *Plan) FleetIndex(name string) int {
 	return -1
 }
 
-// Devices is the number of devices in all fleets.
-func (p *Plan) Devices() int {
+// Before is the number of devices in the fleets before one.
+func (p *Plan) Before(fleet int) int {
 	n := 0
-	for i := range p.Fleets {
+	for i := range p.Fleets[:fleet] {
 		n += p.Fleets[i].Count
 	}
 	return n
+}
+
+// Devices is the number of devices in all fleets.
+func (p *Plan) Devices() int {
+	return p.Before(len(p.Fleets))
 }
 
 // Duration is how long the timeline takes if every "settled within" uses all its time.

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/ledger"
@@ -59,6 +60,11 @@ type Config struct {
 	// Lease says until when the devices may act. When it has ended they leave without being told, because
 	// another process may carry them by then. Nil: it never ends.
 	Lease *Lease
+
+	// Apart is how much later than it should the fleet's first device wakes from a sleep, and each other one a
+	// nanosecond later than the one before it: in virtual time the runtime draws the order of timers that end at one
+	// instant. 0: all wake when they should.
+	Apart time.Duration
 
 	once    sync.Once
 	data    *sim.Binding // of the line

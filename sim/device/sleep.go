@@ -12,10 +12,18 @@ import (
 type sleeper struct {
 	timer *time.Timer
 	reach sim.Interrupter // the sleeper itself
+	apart time.Duration   // how much later than it should the device wakes: see [Config.Apart]
 }
 
 // Interrupt implements [sim.Interrupter].
-func (s *sleeper) Interrupt() { s.timer.Reset(0) }
+func (s *sleeper) Interrupt() { s.timer.Reset(s.apart) }
+
+func (d *Device) apart() time.Duration {
+	if d.c.Apart == 0 {
+		return 0
+	}
+	return d.c.Apart + time.Duration(d.Ordinal)
+}
 
 // sleep waits until the instant or a poke. A poke since the last sleep ends it at once. If a poke of the last
 // sleep comes late it only makes the device look at its program once more.
@@ -26,11 +34,12 @@ func (d *Device) sleep(until sim.Instant) {
 	}
 	s := d.sleeper
 	if s == nil {
-		s = &sleeper{timer: time.NewTimer(wait)}
+		s = &sleeper{apart: d.apart()}
+		s.timer = time.NewTimer(wait + s.apart)
 		s.reach = s
 		d.sleeper = s
 	} else {
-		s.timer.Reset(wait)
+		s.timer.Reset(wait + s.apart)
 	}
 	d.reach.Store(&s.reach)
 	if !d.poked.Swap(false) {

@@ -40,6 +40,9 @@ type Crew struct {
 	// that of the crew has returned.
 	Gate *device.Gate
 
+	// Apart has no two devices wake at one instant: see [device.Config].
+	Apart bool
+
 	squads  []*squad
 	devices *device.Group // nil before Assemble
 	release func()        // lets the group begin
@@ -120,6 +123,9 @@ func (c *Crew) Prepare() error {
 			if c.Journey != nil && r == sim.RoleData {
 				s.config.Journeys = c.Plan.Journeys(i)
 				s.config.Journey = func(n int, o sim.Ordinal) *ledger.Journey { return c.Journey(i, n, o) }
+			}
+			if c.Apart {
+				s.config.Apart = time.Duration(c.Plan.Before(i) + 1)
 			}
 			s.devices = make([]*device.Device, 0, (f.Count+c.Shards-1)/c.Shards)
 			for o := c.Shard; o < f.Count; o += c.Shards {

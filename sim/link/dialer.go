@@ -25,7 +25,7 @@ type Dialer struct {
 	weather   sim.Weather    // nil: none
 	nat       sim.Translated // nil: none is on the way
 	salt      uint64         // of the weather's draws: the binding
-	network   func(ctx context.Context, host string) (net.Conn, error)
+	network   func(ctx context.Context, c *sim.Caller, host string) (net.Conn, error)
 	leaving   leaving
 	protocols []string // ALPN
 	authority *identity.Authority
@@ -115,21 +115,21 @@ func (d *Dialer) dialTCP(ctx context.Context, c *sim.Caller, host string) (net.C
 	if d.weather != nil {
 		return d.dialTCPThrough(ctx, c, host)
 	}
-	return d.connect(ctx, c.Source, host)
+	return d.connect(ctx, c, host)
 }
 
 // SetNetwork makes the dialer connect streams by connect instead of by sockets, under the same weather and TLS: for
 // networks in memory. It must be called before the first Dial.
-func (d *Dialer) SetNetwork(connect func(ctx context.Context, host string) (net.Conn, error)) {
+func (d *Dialer) SetNetwork(connect func(ctx context.Context, c *sim.Caller, host string) (net.Conn, error)) {
 	d.network = connect
 }
 
-func (d *Dialer) connect(ctx context.Context, source netip.AddrPort, host string) (conn net.Conn, err error) {
+func (d *Dialer) connect(ctx context.Context, c *sim.Caller, host string) (conn net.Conn, err error) {
 	if d.network != nil {
-		return d.network(ctx, host)
+		return d.network(ctx, c, host)
 	}
 	to, _ := netip.ParseAddrPort(host)
-	err = tries(source, func(at netip.AddrPort) error {
+	err = tries(c.Source, func(at netip.AddrPort) error {
 		if d.owns(to) {
 			conn, err = dialSocket(ctx, &d.clock, "tcp", at, to)
 			return err

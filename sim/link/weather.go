@@ -104,7 +104,7 @@ func (d *Dialer) dialTCPThrough(ctx context.Context, c *sim.Caller, host string)
 	if err := w.cross(ctx, &w.out.way, sim.SaltUp, &w.out.count); err != nil {
 		return nil, failed("dial", "tcp", to, err)
 	}
-	conn, err := d.connect(ctx, c.Source, host)
+	conn, err := d.connect(ctx, c, host)
 	if err != nil && !errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"sync"
 	"testing/synctest"
@@ -97,7 +98,7 @@ func (v *imagined) run() (*reports.Result, error) {
 		},
 		Devices: fleet.Crew{
 			RunID: v.order.RunID, Endpoints: at, Recorder: v.crew, Account: v.ledger.Account, Receiver: v.ledger.Receiver,
-			WillAccount: v.ledger.WillAccount, Session: v.ledger.Session, Journey: v.ledger.Journey, Dialer: v.dialer,
+			WillAccount: v.ledger.WillAccount, Session: v.ledger.Session, Journey: v.ledger.Journey, Dialer: v.dialer, Apart: true,
 		},
 	}
 	if v.operator != nil {
@@ -177,8 +178,16 @@ func (v *imagined) dialer(f *sim.Fleet, r sim.Role, w sim.Weather) (sim.Dialer, 
 		}
 		v.lines.under = append(v.lines.under, l)
 	}
-	l.SetNetwork(v.target.Connect)
+	l.SetNetwork(func(_ context.Context, c *sim.Caller, host string) (net.Conn, error) {
+		return v.target.Connect(host, apart(v.order.Plan, c))
+	})
 	return &mqtt.Dialer{Binding: b, Fleet: f.Family(), DialConn: l.Dial}, nil
+}
+
+// apart is how much later than a device asked its deadlines pass: each device's a nanosecond later than those of the
+// device before it in the plan, so that the order in which they act is the same each time.
+func apart(p *sim.Plan, c *sim.Caller) time.Duration {
+	return time.Duration(p.Before(int(c.Fleet)) + int(c.Ordinal) + 1)
 }
 
 func (v *imagined) event(e ledger.Event) {

@@ -1,9 +1,12 @@
 package virtual
 
 import (
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // host is a process with a port: what listens there, its connections, and whether it is frozen.
@@ -15,6 +18,7 @@ type host struct {
 	frozen bool
 	open   *listener            // nil while nobody listens
 	conns  map[*served]struct{} // of the process
+	called int                  // how often
 }
 
 func newHost(at address) *host {
@@ -24,14 +28,16 @@ func newHost(at address) *host {
 }
 
 // dial connects to the host, at once, from who.
-func (h *host) dial(who address) (net.Conn, error) {
+func (h *host) dial(who address, later time.Duration) (net.Conn, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.open == nil {
 		return nil, &net.OpError{Op: "dial", Net: "virtual", Source: who, Addr: h.at, Err: syscall.ECONNREFUSED}
 	}
 	c, s := connect(who, h.at)
-	accepted := &served{end: s, host: h}
+	c.later = later
+	h.called++
+	accepted := &served{end: s, host: h, number: h.called}
 	h.conns[accepted] = struct{}{}
 	h.open.waiting = append(h.open.waiting, accepted)
 	h.moved.Broadcast()
@@ -54,7 +60,7 @@ func (h *host) freeze(on bool) {
 	if on {
 		return
 	}
-	for c := range h.conns {
+	for _, c := range h.inOrder() {
 		if len(c.held) > 0 {
 			_, _ = c.end.Write(c.held) // whose peer may be gone
 			c.held = nil
@@ -67,12 +73,18 @@ func (h *host) freeze(on bool) {
 	h.moved.Broadcast()
 }
 
+// inOrder is the process's connections as they were made: what happens to all at one instant happens in the same order
+// each time. The caller holds the lock.
+func (h *host) inOrder() []*served {
+	return slices.SortedFunc(maps.Keys(h.conns), func(a, b *served) int { return a.number - b.number })
+}
+
 // kill ends the process at once: nobody listens any more, and its connections end as the kernel ends them.
 func (h *host) kill() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.frozen, h.open = false, nil
-	for c := range h.conns {
+	for _, c := range h.inOrder() {
 		c.killed = true
 		_ = c.end.Close()
 	}
@@ -126,6 +138,7 @@ func (l *listener) Addr() net.Addr { return l.at }
 type served struct {
 	*end
 	host    *host
+	number  int // of the call
 	held    []byte
 	closing bool // it was closed while the process was frozen
 	killed  bool // with its process

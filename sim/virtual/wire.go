@@ -37,6 +37,7 @@ type end struct {
 	in, out     *flow
 	local, peer address
 	read, write bound
+	later       time.Duration // than they were set its deadlines pass
 	closed      bool
 	gone        *end // the other one
 	abrupt      bool // Close is a reset
@@ -184,7 +185,9 @@ func (e *end) until(b *bound, f *flow, at time.Time) error {
 	if e.closed {
 		return e.failed("set", net.ErrClosed)
 	}
-	b.at = at
+	if b.at = at; !at.IsZero() {
+		b.at = at.Add(e.later)
+	}
 	f.moved.Broadcast()
 	return nil
 }

@@ -105,7 +105,7 @@ func TestFullBuffers(t *testing.T) {
 func TestFrozen(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		h := newHost(brokerAt)
-		if _, err := h.dial("device"); !errors.Is(err, syscall.ECONNREFUSED) {
+		if _, err := h.dial("device", 0); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("nobody listens: %v", err)
 		}
 		l := h.listen()
@@ -123,7 +123,7 @@ func TestFrozen(t *testing.T) {
 			}
 		}()
 		h.freeze(true)
-		c, err := h.dial("device")
+		c, err := h.dial("device", 0)
 		if err != nil {
 			t.Fatal(err)
 		}
