@@ -46,7 +46,7 @@ func history(p *sim.Plan, seed uint64) []ledger.Snapshot {
 				r.Count(sim.Counter(rnd.IntN(int(sim.NumCounters))), s.Fleet, s.Endpoint, now)
 				r.Link(s.Fleet, s.Endpoint, sim.Ordinal(3*rnd.IntN(3)+shard), rnd.IntN(2) == 0, now.Truncate(100*ms))
 			}
-			r.Gauge(0, time.Duration(second+1)*time.Second, int64(second), int64(shard))
+			r.Gauge(ledger.GaugePoint{At: time.Duration(second+1) * time.Second, Connected: int64(second), Backlog: int64(shard)})
 			all = append(all, r.Snapshot())
 		}
 	}

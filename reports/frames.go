@@ -156,6 +156,8 @@ func (f *Fold) Frames(from, to int) []Frame {
 			for k := range last[i] {
 				part := &last[i][k]
 				if g, ok := f.gauges[gauge{part.shard, uint16(i), n}]; ok {
+					fr.BytesSent += grown(part.BytesSent, g.BytesSent)
+					fr.BytesReceived += grown(part.BytesReceived, g.BytesReceived)
 					part.GaugePoint = g
 				}
 				fr.Connected += part.Connected
@@ -165,6 +167,14 @@ func (f *Fold) Frames(from, to int) []Frame {
 		}
 	}
 	return frames
+}
+
+// grown is by how much a counter has grown, which begins again at 0 where another process takes over.
+func grown(before, now int64) uint64 {
+	if now < before {
+		before = 0
+	}
+	return uint64(now - before)
 }
 
 type shardGauge struct {

@@ -114,15 +114,31 @@ func TestRecorderErrors(t *testing.T) {
 func TestRecorderGauges(t *testing.T) {
 	p := stage.Plan(4, 1)
 	a, b := ledger.NewRecorder(p, 0, 0), ledger.NewRecorder(p, 1, 0)
-	a.Gauge(0, 1*time.Second+300*time.Microsecond, 2, 10)
-	a.Gauge(0, 2*time.Second-300*time.Microsecond, 3, 20)
-	a.Gauge(0, 4*time.Second, 1, 0)
-	b.Gauge(0, 3*time.Second, 1, 5)
+	a.Gauge(ledger.GaugePoint{At: 1*time.Second + 300*time.Microsecond, Connected: 2, Backlog: 10})
+	a.Gauge(ledger.GaugePoint{At: 2*time.Second - 300*time.Microsecond, Connected: 3, Backlog: 20})
+	a.Gauge(ledger.GaugePoint{At: 4 * time.Second, Connected: 1})
+	b.Gauge(ledger.GaugePoint{At: 3 * time.Second, Connected: 1, Backlog: 5})
 	want := [][2]int64{{2, 10}, {3, 20}, {4, 25}, {2, 5}, {2, 5}}
 	frames := stage.Folded(t, p, a, b).Frames(0, 5)
 	for i, w := range want {
 		if fr := frames[2*i]; fr.Connected != w[0] || fr.Backlog != w[1] {
 			t.Errorf("second %d: %d connected, backlog %d, want %v", i, fr.Connected, fr.Backlog, w)
+		}
+	}
+}
+
+// What a worker counted stays counted when another one, which begins at 0, takes over; a gauge that is missing costs
+// nothing but the second in which its bytes are told.
+func TestBytesOverATakeover(t *testing.T) {
+	p := stage.Plan(4, 1)
+	r := ledger.NewRecorder(p, 0, 0)
+	for second, sent := range map[int]int64{1: 100, 2: 150, 4: 400, 5: 30, 6: 70} {
+		r.Gauge(ledger.GaugePoint{At: time.Duration(second) * time.Second, BytesSent: sent, BytesReceived: 2 * sent})
+	}
+	frames := stage.Folded(t, p, r).Frames(0, 6)
+	for second, want := range []uint64{100, 50, 0, 250, 30, 40} {
+		if fr := frames[2*second]; fr.BytesSent != want || fr.BytesReceived != 2*want {
+			t.Errorf("second %d: %d and %d bytes, want %d and twice as many", second, fr.BytesSent, fr.BytesReceived, want)
 		}
 	}
 }

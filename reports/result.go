@@ -193,6 +193,9 @@ type Frame struct {
 	Backlog   int64                `json:"backlog"`   // buffered or unanswered, at the second's end
 	Latency   map[string]Quantiles `json:"latency,omitempty"`
 	Lag       Quantiles            `json:"lag"`
+
+	BytesSent     uint64 `json:"bytes_sent"` // by devices: see [sim.Traffic]
+	BytesReceived uint64 `json:"bytes_received"`
 }
 
 // TaggedHist is a histogram of microseconds for hist.hlog. Tag is "op/measure/fleet/phase", with

@@ -32,6 +32,7 @@ func Catalogue() []Step {
 		latencySteps(),
 		relativeSteps(),
 		attemptSteps(),
+		trafficSteps(),
 		messageSteps(),
 		accountSteps(),
 		hearingSteps(),

@@ -137,6 +137,7 @@ type Caller struct {
 	Copies   *Copies        // whose identity it shows: see Identity; nil: its own
 	Source   netip.AddrPort // to call from; zero leaves it to the kernel
 	T0       time.Time      // the run's origin; only callers under weather need it
+	Traffic  *Traffic       // counts the bytes of its conns; nil: nobody does
 }
 
 // Dialer opens conversations for the devices of one binding. Dial blocks at most the binding's

@@ -15,6 +15,7 @@ const (
 	CheckRate       CheckKind = "rate"        // Bound, Limit (connection attempts a second; if Answered, connections), Fleet, Window
 	CheckAttempts   CheckKind = "attempts"    // Fleet, Bound, Limit (connection attempts a device, on average), Window
 	CheckPeak       CheckKind = "peak"        // Fleet, Bound, Limit (times the mean: connection attempts in the busiest second), Window
+	CheckTraffic    CheckKind = "traffic"     // Fleet, Bound, Limit (bytes a device uses in a day, on average), Window
 	CheckReconnects CheckKind = "reconnects"  // Bound, Limit (times, worst device)
 	CheckRecovery   CheckKind = "recovery"    // Phase, Within
 	CheckErrors     CheckKind = "only-errors" // Errors

@@ -47,7 +47,7 @@ func (k CheckKind) Traits() CheckTraits {
 		return CheckTraits{Timely: true}
 	case CheckReaches, CheckShared, CheckReceives, CheckLate, CheckWills, CheckNoWill:
 		return CheckTraits{Stands: true}
-	case CheckRate, CheckAttempts, CheckPeak, CheckReconnects, CheckErrors, CheckFailures, CheckHandshakes, CheckState, CheckOneSession, CheckNotTaken:
+	case CheckRate, CheckAttempts, CheckPeak, CheckTraffic, CheckReconnects, CheckErrors, CheckFailures, CheckHandshakes, CheckState, CheckOneSession, CheckNotTaken:
 	}
 	return CheckTraits{}
 }

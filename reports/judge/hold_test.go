@@ -7,6 +7,7 @@ import (
 	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/reports/internal/stage"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // An interval has the samples of its own seconds, all of them and no others.
@@ -96,7 +97,7 @@ func TestD5_AfterEveryDisturbanceThereIsARecovery(t *testing.T) {
 			s.Links(false, 20100*ms, s.All()...)
 			s.Links(true, 25*time.Second, s.All()...)
 			for n := range 60 {
-				s.Recorder.Gauge(0, time.Duration(n+1)*time.Second, 10, 0)
+				s.Recorder.Gauge(ledger.GaugePoint{At: time.Duration(n+1) * time.Second, Connected: 10})
 				took := 10 * ms
 				if n >= 20 && n < 25 {
 					took = time.Second

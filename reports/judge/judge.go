@@ -183,6 +183,7 @@ func judges() map[sim.CheckKind]func(*judge, *finding) {
 		sim.CheckRate:       (*judge).rate,
 		sim.CheckAttempts:   (*judge).attempts,
 		sim.CheckPeak:       (*judge).peakToMean,
+		sim.CheckTraffic:    (*judge).traffic,
 		sim.CheckReconnects: (*judge).reconnects,
 		sim.CheckRecovery:   (*judge).recovery,
 		sim.CheckErrors:     (*judge).onlyErrors,

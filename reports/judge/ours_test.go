@@ -64,7 +64,7 @@ func TestD1_10_11_StallsOfOurOwn(t *testing.T) {
 			s.Links(false, 6100*ms, s.All()...)
 			s.Links(true, at, s.All()...)
 			for n := range 60 {
-				s.Recorder.Gauge(0, time.Duration(n+1)*time.Second, 10, 0)
+				s.Recorder.Gauge(ledger.GaugePoint{At: time.Duration(n+1) * time.Second, Connected: 10})
 			}
 		}
 	}

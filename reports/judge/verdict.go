@@ -90,7 +90,7 @@ func (j *judge) certain(f *reports.Finding) bool {
 		return again == 0 && !queued
 	case sim.CheckReceives:
 		return c.Column == "lost" && !queued || c.Column == "duplicated" && again == 0
-	case sim.CheckLatency, sim.CheckRelative, sim.CheckDelivered, sim.CheckConnected, sim.CheckRate, sim.CheckAttempts, sim.CheckPeak, sim.CheckReconnects, sim.CheckRecovery,
+	case sim.CheckLatency, sim.CheckRelative, sim.CheckDelivered, sim.CheckConnected, sim.CheckRate, sim.CheckAttempts, sim.CheckPeak, sim.CheckTraffic, sim.CheckReconnects, sim.CheckRecovery,
 		sim.CheckErrors, sim.CheckSchedule, sim.CheckAnswered, sim.CheckHandshakes, sim.CheckSpread, sim.CheckHeard,
 		sim.CheckState, sim.CheckFailures, sim.CheckSettled, sim.CheckLate, sim.CheckWills, sim.CheckNoWill, sim.CheckOneSession,
 		sim.CheckNotTaken, sim.CheckUsage, sim.CheckFigure:

@@ -32,6 +32,9 @@ func charts(r *reports.Result) []chart {
 	if c, ok := t.dropped(r); ok {
 		list = append(list, c)
 	}
+	if c, ok := t.traffic(r); ok {
+		list = append(list, c)
+	}
 	list = append(list, t.usage(r)...)
 	list = append(list, t.told(r)...)
 	for op := range sim.NumOps {

@@ -105,6 +105,9 @@ func figuresMarkdown(r *reports.Result) string {
 	if line := commandLedger(r.Commands, " "); line != "" {
 		b.WriteString("\n\nCommands: " + line)
 	}
+	for _, line := range trafficLines(r, " ") {
+		b.WriteString("\n\nBytes: " + md(line))
+	}
 	for _, line := range willLines(r, " ") {
 		b.WriteString("\n\nWills: " + md(line))
 	}

@@ -106,7 +106,7 @@ type ledgerCell struct {
 	Bad, Zero bool
 }
 
-type pageFleet struct{ Name, Devices, Peak, Protocol, Model string }
+type pageFleet struct{ Name, Devices, Peak, Protocol, Model, Sent, Received string }
 
 type pageLatency struct {
 	Op, Fleet, Phase, N string
@@ -161,7 +161,11 @@ func pageStoryOf(i int, r *reports.Result) pageStory {
 		p.Claims = append(p.Claims, pageClaim{figuresOf(f), f.Verdict, c.Text, f.Note, c.Origin})
 	}
 	for _, f := range r.Fleets {
-		p.Fleets = append(p.Fleets, pageFleet{f.Name, Count(f.Devices), Count(f.ConnectedPeak), f.Protocol, f.Model})
+		sent, received := "-", "-" // nobody counted
+		if s, r := bytesOf(r, f.Name); s+r > 0 {
+			sent, received = volume(s), volume(r)
+		}
+		p.Fleets = append(p.Fleets, pageFleet{f.Name, Count(f.Devices), Count(f.ConnectedPeak), f.Protocol, f.Model, sent, received})
 	}
 	if len(r.Devices) > maxDevices {
 		p.Devices = r.Devices[:maxDevices]

@@ -207,6 +207,7 @@ func stormFrames() []reports.Frame {
 			m.Latency["connect"] = quantiles(200, 0.01, 0.8, 2.4)
 		}
 		m.Lag = quantiles(int64(m.Sent), 0.0001, 0.001, 0.002)
+		m.BytesSent, m.BytesReceived = 120*m.Sent+200*m.Attempts, 4*m.Acked
 		frames = append(frames, m, reports.Frame{Second: s, Fleet: "rooms", Due: 40, Sent: 40, Acked: 40,
 			Stored: 40, Connected: 200,
 			Latency: map[string]reports.Quantiles{"publish": quantiles(40, 0.0008, 0.002*wave, 0.003*wave)}})

@@ -68,6 +68,9 @@ type FleetSummary struct {
 	Devices       int    `json:"devices"`
 	ConnectedPeak int    `json:"connected_peak"`
 	Unobserved    string `json:"unobserved,omitempty"` // why nothing is known of what arrived
+
+	BytesSent     uint64 `json:"bytes_sent"`
+	BytesReceived uint64 `json:"bytes_received"`
 }
 
 // ErrorTotal counts a class of errors over all stories.
@@ -122,8 +125,8 @@ func Summarize(run *reports.Run) Summary {
 		for name, f := range st.Fleets {
 			have := s.Fleets[name]
 			s.Fleets[name] = FleetSummary{
-				max(have.Devices, f.Devices), max(have.ConnectedPeak, f.ConnectedPeak), cmp.Or(have.Unobserved,
-					f.Unobserved),
+				max(have.Devices, f.Devices), max(have.ConnectedPeak, f.ConnectedPeak), cmp.Or(have.Unobserved, f.Unobserved),
+				max(have.BytesSent, f.BytesSent), max(have.BytesReceived, f.BytesReceived),
 			}
 		}
 		for _, e := range st.Errors {
@@ -152,7 +155,8 @@ func summarizeStory(r *reports.Result) StorySummary {
 		s.Thens = append(s.Thens, summarizeFinding(&r.Findings[i]))
 	}
 	for _, f := range r.Fleets {
-		s.Fleets[f.Name] = FleetSummary{f.Devices, f.ConnectedPeak, f.Unobserved}
+		sent, received := bytesOf(r, f.Name)
+		s.Fleets[f.Name] = FleetSummary{f.Devices, f.ConnectedPeak, f.Unobserved, sent, received}
 	}
 	for _, row := range r.Latency {
 		if row.Fleet == "" && row.Phase == "" {

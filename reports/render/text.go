@@ -128,6 +128,9 @@ func (p *printer) story(r *reports.Result) {
 	if line := commandLedger(r.Commands, noBreak); line != "" {
 		p.wrap("  commands  ", line, "")
 	}
+	for _, line := range trafficLines(r, noBreak) {
+		p.wrap("  bytes     ", plain(line), "")
+	}
 	for _, line := range willLines(r, noBreak) {
 		p.wrap("  wills     ", plain(line), "")
 	}

@@ -23,7 +23,7 @@ func busy(messages int) *ledger.Snapshot {
 	}
 	r.Link(0, 1, 7, false, 5*time.Second)
 	r.Link(0, 1, 7, true, 6*time.Second)
-	r.Gauge(0, 6*time.Second, 4000, 3)
+	r.Gauge(ledger.GaugePoint{At: 6 * time.Second, Connected: 4000, Backlog: 3})
 	s := r.Snapshot()
 	return &s
 }

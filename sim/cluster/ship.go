@@ -74,8 +74,8 @@ const fullParcel = 1 << 20
 func (s *shipper) gauge(parts []*part, at sim.Instant) {
 	for _, p := range parts {
 		state := p.crew.State()
-		for i := range state.Fleets {
-			p.recorder.Gauge(i, at, state.Fleets[i].Connected, state.Fleets[i].Backlog)
+		for _, g := range state.Gauges(at) {
+			p.recorder.Gauge(g)
 		}
 	}
 }

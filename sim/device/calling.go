@@ -85,7 +85,7 @@ func (d *Device) callOut(group context.Context) (r callResult) {
 	defer d.hangUp(ctx)
 	r.conv, r.facts, r.outcome = d.c.Dialer.Dial(ctx, &sim.Caller{
 		ID: d.c.Fleet.ShownID(d.Ordinal), Ordinal: d.Ordinal, Key: d.c.keyed(d.Key), Copies: d.c.Fleet.Copies,
-		Endpoint: d.endpoint(), Attempt: int(d.Calls) - 1, Fleet: d.c.Index, Source: d.source(), T0: d.T0,
+		Endpoint: d.endpoint(), Attempt: int(d.Calls) - 1, Fleet: d.c.Index, Source: d.source(), T0: d.T0, Traffic: d.c.traffic(),
 	})
 	r.ended = ctx.Err() != nil
 	return r

@@ -127,6 +127,15 @@ type Gauges struct {
 	Heard     atomic.Int64 // messages of others that came by subscriptions
 	Acted     atomic.Int64 // how often an act had an effect on a device: see Program.Effects
 	Ended     atomic.Int64 // devices for which nothing more comes due: see Program.End
+	Traffic   sim.Traffic  // of their connections
+}
+
+// traffic is what counts the bytes of the devices' connections; nil: nothing does.
+func (c *Config) traffic() *sim.Traffic {
+	if c.Gauges == nil {
+		return nil
+	}
+	return &c.Gauges.Traffic
 }
 
 // scratch is what one message needs while it is written or recorded. Devices borrow it from their fleet:

@@ -83,7 +83,7 @@ func (d *Device) opener(r sim.Role, number int) (sim.Opener, *sim.Caller) {
 		return nil, nil
 	}
 	return d.c.Opener(r), &sim.Caller{
-		ID: d.ID, Ordinal: d.Ordinal, Key: mix(d.Key, r), Endpoint: d.c.Endpoints.Of(b.Scheme(), d.Ordinal), Attempt: number << 16, Fleet: d.Index, T0: d.T0,
+		ID: d.ID, Ordinal: d.Ordinal, Key: mix(d.Key, r), Endpoint: d.c.Endpoints.Of(b.Scheme(), d.Ordinal), Attempt: number << 16, Fleet: d.Index, T0: d.T0, Traffic: d.c.traffic(),
 	}
 }
 

@@ -361,11 +361,12 @@ func (c *Crew) Count() (sum FleetState) {
 // state reads the gauges in an order in which the result is never better than the truth: a number that
 // grows is read before the numbers that grow because of it.
 func (s *squad) state() FleetState {
+	sent, received := s.gauges.Traffic.Bytes()
 	return FleetState{
-		Devices: int64(len(s.devices)),
-		Ended:   s.gauges.Ended.Load(), // first: what they report then waits
-		Acted:   s.gauges.Acted.Load(),
-		Wanted:  s.gauges.Wanted.Load(), Connected: s.gauges.Connected.Load(),
+		Devices: int64(len(s.devices)), BytesSent: sent, BytesReceived: received,
+		Ended:  s.gauges.Ended.Load(), // first: what they report then waits
+		Acted:  s.gauges.Acted.Load(),
+		Wanted: s.gauges.Wanted.Load(), Connected: s.gauges.Connected.Load(),
 		Backlog: s.gauges.Backlog.Load(), Stuck: s.gauges.Stuck.Load(),
 		Due: s.gauges.Due.Load(), Done: s.gauges.Done.Load(), Heard: s.gauges.Heard.Load(),
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // Order is everything that a timeline tells the devices. It is a state, not a message: whoever has the latest
@@ -44,6 +45,21 @@ type FleetState struct {
 	Heard     int64 `json:"heard"`     // messages of others that came by subscriptions
 	Acted     int64 `json:"acted"`     // how often an act had an effect on a device
 	Ended     int64 `json:"ended"`     // devices for which nothing more comes due
+
+	BytesSent     int64 `json:"bytes_sent"` // see [sim.Traffic]
+	BytesReceived int64 `json:"bytes_received"`
+}
+
+// Gauges are what a recorder records of the fleets each second.
+func (s *State) Gauges(at sim.Instant) []ledger.GaugePoint {
+	list := make([]ledger.GaugePoint, len(s.Fleets))
+	for i := range s.Fleets {
+		f := &s.Fleets[i]
+		list[i] = ledger.GaugePoint{
+			At: at, Fleet: uint16(i), Connected: f.Connected, Backlog: f.Backlog, BytesSent: f.BytesSent, BytesReceived: f.BytesReceived,
+		}
+	}
+	return list
 }
 
 // Add adds the state of other devices to s. At and Number become the lower ones, so that what the sum says
@@ -70,6 +86,8 @@ func (f *FleetState) add(g *FleetState) {
 	f.Heard += g.Heard
 	f.Acted += g.Acted
 	f.Ended += g.Ended
+	f.BytesSent += g.BytesSent
+	f.BytesReceived += g.BytesReceived
 }
 
 // beside adds the state of another line of the same devices. Those that lack it are not all connected that are
@@ -82,6 +100,8 @@ func (f *FleetState) beside(g *FleetState) {
 	f.Done += g.Done
 	f.Acted = min(f.Acted, g.Acted)
 	f.Ended = min(f.Ended, g.Ended)
+	f.BytesSent += g.BytesSent
+	f.BytesReceived += g.BytesReceived
 }
 
 // waiting is the amount of work that devices which are meant to be connected have not finished.

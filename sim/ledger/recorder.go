@@ -162,13 +162,12 @@ func (r *Recorder) Link(fleet, endpoint uint16, o sim.Ordinal, up bool, at sim.I
 	st.links = append(st.links, LinkChange{At: at, Device: o, Fleet: fleet, Endpoint: endpoint, Up: up})
 }
 
-// Gauge records a fleet's present state: how many of its devices are connected and how many of its messages
-// wait to be sent or answered. It is called once a second, near the second's end.
-func (r *Recorder) Gauge(fleet int, at sim.Instant, connected, backlog int64) {
+// Gauge records a fleet's present state. It is called once a second, near the second's end.
+func (r *Recorder) Gauge(g GaugePoint) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if fleet >= 0 && fleet < len(r.fleets) {
-		r.gauges = append(r.gauges, GaugePoint{At: at, Fleet: uint16(fleet), Connected: connected, Backlog: backlog})
+	if int(g.Fleet) < len(r.fleets) {
+		r.gauges = append(r.gauges, g)
 	}
 }
 

@@ -38,7 +38,7 @@ func TestRecorderIgnoresStrangers(t *testing.T) {
 	r.Count(sim.NumCounters, 0, 0, 0)
 	r.Count(sim.CountDue, 2, 0, 0)
 	r.Link(0, 0, 1, true, 0)
-	r.Gauge(2, 0, 1, 1)
+	r.Gauge(GaugePoint{Fleet: 2, Connected: 1, Backlog: 1})
 	if s := r.Snapshot(); len(s.Cells)+len(s.Links)+len(s.Gauges)+len(s.Errors) > 0 {
 		t.Errorf("%+v", s)
 	}

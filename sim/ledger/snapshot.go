@@ -43,6 +43,9 @@ type GaugePoint struct {
 	Fleet     uint16      `json:"fleet"`
 	Connected int64       `json:"connected"`
 	Backlog   int64       `json:"backlog"`
+
+	BytesSent     int64 `json:"bytes_sent"` // by these devices since this process carries them: see [sim.Traffic]
+	BytesReceived int64 `json:"bytes_received"`
 }
 
 var errEdges = errors.New("edges are not sorted")

@@ -8,6 +8,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/myriad-iot/myriad/sim"
 )
 
 // Close implements net.Conn.
@@ -43,7 +45,10 @@ func (s *socket) QuickAck() error { return s.raw.Control(quickAck) }
 func quickAck(fd uintptr) { _ = option(fd, syscall.IPPROTO_TCP, syscall.TCP_QUICKACK, 1) }
 
 // Raw is for who reads datagrams in place.
-func (s *socket) Raw() Raw { return Raw{RawConn: s.raw} }
+func (s *socket) Raw() Raw { return Raw{RawConn: s.raw, traffic: s.traffic} }
+
+// meter has the socket count what passes. It must be called before anything does.
+func (s *socket) meter(t *sim.Traffic) { s.traffic = t }
 
 // SetDeadline implements net.Conn.
 func (s *socket) SetDeadline(at time.Time) error {

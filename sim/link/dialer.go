@@ -115,7 +115,11 @@ func (d *Dialer) dialTCP(ctx context.Context, c *sim.Caller, host string) (net.C
 	if d.weather != nil {
 		return d.dialTCPThrough(ctx, c, host)
 	}
-	return d.connect(ctx, c, host)
+	conn, err := d.connect(ctx, c, host)
+	if err != nil {
+		return nil, err
+	}
+	return metered(conn, c.Traffic), nil
 }
 
 // SetNetwork makes the dialer connect streams by connect instead of by sockets, under the same weather and TLS: for
@@ -148,7 +152,11 @@ func (d *Dialer) connect(ctx context.Context, c *sim.Caller, host string) (conn 
 // has a method Raw() [Raw], or is a *net.UDPConn, as it is for a library's clients.
 func (d *Dialer) DialUDP(ctx context.Context, c *sim.Caller) (net.Conn, error) {
 	if d.weather == nil {
-		return d.openUDP(ctx, c.Source, c.Endpoint)
+		conn, err := d.openUDP(ctx, c.Source, c.Endpoint)
+		if err != nil {
+			return nil, err
+		}
+		return metered(conn, c.Traffic), nil
 	}
 	w, err := d.expose(c, false)
 	if err == nil {

@@ -25,10 +25,15 @@ func RawOf(conn net.Conn) Raw {
 // Now reads one datagram into b without waiting, whole or cut; it is for the function that Read or Control
 // is given. The error is a syscall.Errno: EAGAIN, if there is none.
 func (r Raw) Now(fd uintptr, b []byte) (int, error) {
+	var n int
+	var err error
 	if r.under == nil {
-		return readNow(fd, b)
+		n, err = readNow(fd, b)
+	} else {
+		n, err = r.under.now(fd, b)
 	}
-	return r.under.now(fd, b)
+	r.traffic.Received(n)
+	return n, err
 }
 
 // Raw is for who reads datagrams in place.
@@ -37,7 +42,7 @@ func (c *weathered) Raw() Raw {
 	if raw.RawConn == nil || c.stream {
 		return Raw{}
 	}
-	return Raw{inPlace{raw.RawConn, c}, c}
+	return Raw{inPlace{raw.RawConn, c}, c, c.traffic}
 }
 
 // inPlace is the socket of a conn under weather, whose read deadline may be that of what is due.

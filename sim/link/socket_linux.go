@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"github.com/myriad-iot/myriad/sim"
 )
 
 const ownSockets = true
@@ -27,8 +29,9 @@ type socket struct {
 	raw     syscall.RawConn
 	reading sync.Mutex
 	in      transfer
-	clock   *clock // nil if the kernel gave none: then the read deadline is the runtime's
-	alarm   alarm  // the read deadline; the clock's lock guards it
+	clock   *clock       // nil if the kernel gave none: then the read deadline is the runtime's
+	alarm   alarm        // the read deadline; the clock's lock guards it
+	traffic *sim.Traffic // nil: nobody counts
 
 	// The poller is told of the deadline for writing only when a write has to wait, which hardly any does.
 	mu      sync.Mutex

@@ -55,6 +55,7 @@ func (s *socket) Read(b []byte) (int, error) {
 	case n == 0 && !s.datagram:
 		return 0, io.EOF
 	}
+	s.traffic.Received(n)
 	return n, nil
 }
 
@@ -69,6 +70,7 @@ func (s *socket) Write(b []byte) (int, error) {
 	n, errno := t.n, t.err
 	t.s, t.b = nil, nil
 	writes.Put(t)
+	s.traffic.Sent(n)
 	switch {
 	case err != nil:
 		s.block(false)

@@ -80,7 +80,7 @@ func (d *Dialer) expose(c *sim.Caller, stream bool) (*weathered, error) {
 	}
 	now := time.Now()
 	return &weathered{
-		dialer: d, stream: stream, zero: now.Add(-now.Sub(c.T0)), nat: d.translate(),
+		dialer: d, stream: stream, zero: now.Add(-now.Sub(c.T0)), nat: d.translate(), traffic: c.Traffic,
 		// Each call of a device has other losses, and so has each of its bindings.
 		spot: spot{weather: d.weather, device: c.Ordinal, key: c.Key ^ d.salt, first: uint64(c.Attempt) << 32},
 	}, nil

@@ -27,6 +27,8 @@ type weathered struct {
 	stream bool      // not datagrams
 	nat    *mapping  // nil: none
 
+	traffic *sim.Traffic // nil: nobody counts
+
 	in      inward
 	reading sync.Mutex // held by Read
 	out     outward
@@ -182,7 +184,7 @@ func (c *weathered) Rebind(source netip.AddrPort) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &weathered{Conn: conn, spot: c.spot, dialer: c.dialer, zero: c.zero, nat: c.dialer.translate()}
+	n := &weathered{Conn: conn, spot: c.spot, dialer: c.dialer, zero: c.zero, nat: c.dialer.translate(), traffic: c.traffic}
 	c.in.mu.Lock()
 	n.in.way, n.in.count = c.in.way.again(), c.in.count
 	c.in.mu.Unlock()

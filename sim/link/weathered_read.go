@@ -21,6 +21,7 @@ func (c *weathered) Read(b []byte) (int, error) {
 		}
 		n, ok, err := c.due(b)
 		if ok {
+			c.traffic.Received(n)
 			return n, err
 		}
 		if c.full() {
@@ -33,6 +34,7 @@ func (c *weathered) Read(b []byte) (int, error) {
 			continue // ours, or that of what is due; or the conn goes on from another socket
 		}
 		if c.arrived(b[:n], err) {
+			c.traffic.Received(n)
 			return n, err
 		}
 	}

@@ -23,9 +23,11 @@ func (c *weathered) Write(b []byte) (int, error) {
 	for n := 0; ; {
 		taken, direct, err := c.take(b[n:])
 		n += taken
+		c.traffic.Sent(taken)
 		switch {
 		case direct:
 			sent, err := c.Conn.Write(b[n:])
+			c.traffic.Sent(sent)
 			return n + sent, err
 		case err != nil || n == len(b):
 			return n, err

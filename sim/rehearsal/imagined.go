@@ -210,8 +210,8 @@ func (v *imagined) tick(at sim.Instant) {
 		v.passed()
 	}
 	state := v.solo.Devices.State()
-	for i := range state.Fleets {
-		v.crew.Gauge(i, at, state.Fleets[i].Connected, state.Fleets[i].Backlog)
+	for _, g := range state.Gauges(at) {
+		v.crew.Gauge(g)
 	}
 	v.collect()
 	v.live.tick(at, v)

@@ -187,7 +187,7 @@ func (s *Stage) Storm(back sim.Instant, backlog map[int]int64) {
 	s.Links(false, 20100*ms, s.All()...)
 	s.Links(true, back, s.All()...)
 	for n := range 60 {
-		s.Recorder.Gauge(0, time.Duration(n+1)*time.Second, 10, 2+backlog[n])
+		s.Recorder.Gauge(ledger.GaugePoint{At: time.Duration(n+1) * time.Second, Connected: 10, Backlog: 2 + backlog[n]})
 	}
 }
 
