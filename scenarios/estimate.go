@@ -57,7 +57,7 @@ func newEstimate(c *compiler) *estimate {
 		case sim.ActOffline:
 			e.move(c, a, now, now, -1)
 			if a.Over > 0 {
-				e.move(c, a, now+hold, now+hold, 1)
+				e.move(c, a, now+a.Over.D(), now+a.Over.D(), 1)
 			}
 		case sim.ActTask:
 			if !a.Commands() {

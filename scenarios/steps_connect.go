@@ -26,8 +26,8 @@ func connectSteps() []Step {
 			Doc:     "The devices disconnect properly and stay offline until `come back`; reports wait in the offline buffer.",
 			Example: `10% of "rooms" go offline`,
 			compile: func(c *compiler, a *args) error { return c.leave(a.selection(0), 0) }},
-		{ID: "N3", Keyword: When, Expression: `{selection} go(es) offline for {duration}`,
-			Doc:     "The devices disconnect properly and connect again after the duration.",
+		{ID: "N3", Keyword: When, Expression: `{selection} go(es) offline for {duration}( meanwhile)`,
+			Doc:     "The devices disconnect properly and connect again after the duration. With `meanwhile` behind it, as behind every fault that lasts, the step takes no time: the next one follows at once, and the run does not wait for its end.",
 			Example: `500 devices of "rooms" go offline for 30s`,
 			compile: func(c *compiler, a *args) error {
 				if err := positive(a.duration(1)); err != nil {

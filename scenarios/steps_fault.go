@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/myriad-iot/myriad/scenarios/targets"
+	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/fault"
 )
@@ -20,19 +21,19 @@ func faultSteps() []Step {
 			Doc:     "The service dies at once, nothing is flushed, and starts again.",
 			Example: `"broker" is killed`,
 			compile: func(c *compiler, a *args) error { return c.strike("kill", a.str(0), 0, nil) }},
-		{ID: "X1", Keyword: When, Expression: `{string} is killed and stays down for {duration}`,
-			Doc:     "The service dies at once and starts again after the duration.",
+		{ID: "X1", Keyword: When, Expression: `{string} is killed and stays down for {duration}( meanwhile)`,
+			Doc:     "The service dies at once and starts again after the duration. With `meanwhile` the step takes no time: the next one follows at once.",
 			Example: `"broker" is killed and stays down for 40s`,
 			compile: func(c *compiler, a *args) error { return c.strikeFor("kill", a) }},
-		{ID: "X2", Keyword: When, Expression: `{string} is frozen for {duration}`,
+		{ID: "X2", Keyword: When, Expression: `{string} is frozen for {duration}( meanwhile)`,
 			Doc:     "The service stops answering and keeps its sockets, then goes on.",
 			Example: `"coap" is frozen for 1400ms`,
 			compile: func(c *compiler, a *args) error { return c.strikeFor("freeze", a) }},
-		{ID: "X2", Keyword: When, Expression: `{string} stutters for {duration}`,
+		{ID: "X2", Keyword: When, Expression: `{string} stutters for {duration}( meanwhile)`,
 			Doc:     "The service is frozen for 200ms of each second and keeps its sockets, then goes on.",
 			Example: `"broker" stutters for 20s`,
 			compile: func(c *compiler, a *args) error { return c.strikeFor("stutter", a) }},
-		{ID: "X5", Keyword: When, Expression: `{string} is limited to {cpu} CPU for {duration}`,
+		{ID: "X5", Keyword: When, Expression: `{string} is limited to {cpu} CPU for {duration}( meanwhile)`,
 			Doc:     "For that long the service has that share of one processor at most; 200% is two. Targets in containers only.",
 			Example: `"broker" is limited to 10% CPU for 30s`,
 			compile: func(c *compiler, a *args) error {
@@ -45,7 +46,7 @@ func faultSteps() []Step {
 				}
 				return c.strike("squeeze", a.str(0), a.duration(2), map[string]string{fault.ArgProcessors: strconv.FormatFloat(share, 'f', -1, 64)})
 			}},
-		{ID: "X3", Keyword: When, Expression: `the link of {selection} is cut for {duration}`,
+		{ID: "X3", Keyword: When, Expression: `the link of {selection} is cut for {duration}( meanwhile)`,
 			Doc:     "For that long no packet passes between these devices and the target, and neither side is told: both notice it, if at all, by their own timers.",
 			Example: `the link of 10% of "rooms" is cut for 20s`,
 			compile: func(c *compiler, a *args) error {
@@ -89,6 +90,13 @@ func (c *compiler) strike(verb, service string, over sim.Duration, args map[stri
 	default:
 		c.cannot("the service %q of the target %s cannot be %s", service, named(&t), k.Done)
 	}
+	if until := c.broken[service]; until.segment == c.segment && c.elapsed < until.at {
+		return wrong("wait until that is over", "%q is broken already, for %s more", service, words.PrintDuration((until.at - c.elapsed).D()))
+	}
+	if c.broken == nil {
+		c.broken = make(map[string]moment)
+	}
+	c.broken[service] = moment{c.segment, c.elapsed + over}
 	c.act(sim.Act{Kind: sim.ActFault, Hold: over,
 		Fault: &sim.Fault{Site: sim.SiteService, Name: service, Verb: verb, For: over, Args: args}})
 	return nil

@@ -38,13 +38,13 @@ func linkSteps() []Step {
 			compile: func(c *compiler, a *args) error {
 				return c.sees(a.str(0), sim.Conditions{Delay: a.duration(1), Jitter: a.duration(2), Loss: words.Share(a.number(3))})
 			}},
-		{ID: "N2", Keyword: When, Expression: `{selection} see(s) {duration} latency and {percent} packet loss for {duration}`,
+		{ID: "N2", Keyword: When, Expression: `{selection} see(s) {duration} latency and {percent} packet loss for {duration}( meanwhile)`,
 			Doc:     "The same for some devices and for a time, on top of what their fleet's link is like.",
 			Example: `10% of "rooms" see 300ms latency and 5% packet loss for 20s`,
 			compile: func(c *compiler, a *args) error {
 				return c.worsen(a.selection(0), sim.Conditions{Delay: a.duration(1), Loss: words.Share(a.number(2))}, a.duration(3))
 			}},
-		{ID: "N2", Keyword: When, Expression: `{selection} see(s) {duration} latency, {duration} jitter and {percent} packet loss for {duration}`,
+		{ID: "N2", Keyword: When, Expression: `{selection} see(s) {duration} latency, {duration} jitter and {percent} packet loss for {duration}( meanwhile)`,
 			Doc:     "The same with jitter, by up to which each packet takes more or less than the latency. Datagrams may overtake one another, the bytes of a stream do not.",
 			Example: `10% of "rooms" see 300ms latency, 200ms jitter and 5% packet loss for 20s`,
 			compile: func(c *compiler, a *args) error {
@@ -65,7 +65,7 @@ func linkSteps() []Step {
 				f.rates, err = rates(a.vals[1].(int64), a.vals[2].(int64))
 				return err
 			}},
-		{ID: "N11", Keyword: When, Expression: `{selection} send(s) at most {size} and receive(s) at most {size} a second for {duration}`,
+		{ID: "N11", Keyword: When, Expression: `{selection} send(s) at most {size} and receive(s) at most {size} a second for {duration}( meanwhile)`,
 			Doc:     "The same for some devices and for a time, on top of what their fleet's link is like.",
 			Example: `10% of "rooms" send at most 1 kB and receive at most 4 kB a second for 20s`,
 			compile: func(c *compiler, a *args) error {
@@ -78,7 +78,7 @@ func linkSteps() []Step {
 				}
 				return c.afflictFor("poor-link", a.selection(0), a.duration(3), fault.LinkArgs(link))
 			}},
-		{ID: "N5", Keyword: When, Expression: `{selection} flap(s) every {duration} for {duration}`,
+		{ID: "N5", Keyword: When, Expression: `{selection} flap(s) every {duration} for {duration}( meanwhile)`,
 			Doc:     "The links of these devices are cut for the first half of every such interval, and neither side is told.",
 			Example: `10% of "rooms" flap every 10s for 1m`,
 			compile: func(c *compiler, a *args) error {
@@ -94,7 +94,7 @@ func linkSteps() []Step {
 				link := a.network(1)
 				return c.afflictFor("move", a.selection(0), 0, fault.LinkArgs(&link))
 			}},
-		{ID: "N10", Keyword: When, Expression: `{selection} get(s) {percent} of their/its datagrams twice for {duration}`,
+		{ID: "N10", Keyword: When, Expression: `{selection} get(s) {percent} of their/its datagrams twice for {duration}( meanwhile)`,
 			Doc: "Of what comes to these devices and from them by UDP or DTLS that share comes twice, in each direction, as over a network with two ways to go: the second follows at once or, with jitter, later. " +
 				"CoAP knows a message that it has had by its number. For CoAP over UDP and DTLS only: nothing comes twice in a stream.",
 			Example: `10% of "sealed" get 20% of their datagrams twice for 1m`,

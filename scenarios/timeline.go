@@ -3,6 +3,7 @@ package scenarios
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
@@ -33,8 +34,20 @@ type rawRamp struct {
 	file []sim.Duration // quantiles of a following curve
 }
 
+// moment is a point of the timeline: segments follow one another, and nobody knows how long they take.
+type moment struct {
+	segment int
+	at      sim.Duration // since the segment's start
+}
+
+// meanwhile ends a sentence about something that lasts, and that the next step does not wait for.
+const meanwhile = " meanwhile"
+
 // act puts an act on the timeline at the current time and adds its hold to that time.
 func (c *compiler) act(a sim.Act) int {
+	if strings.HasSuffix(c.step.Text, meanwhile) {
+		a.Hold = 0
+	}
 	a.Segment, a.At = c.segment, c.elapsed
 	a.Origin, a.Text = c.origin(), c.step.Text
 	c.plan.Acts = append(c.plan.Acts, a)
