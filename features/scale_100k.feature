@@ -9,7 +9,7 @@ Feature: A hundred thousand devices by one command
     And fleet "meters" speaks MQTT 3.1.1 with QoS 1
     And fleet "meters" publishes to "grid/{id}/energy" every 30s with 20% jitter
     And devices reconnect with backoff from 1s to 30s and 100% jitter
-    When fleet "meters" connects at 6,000/s
+    When fleet "meters" connects at 5,000/s
     And everything is settled within 60s
     And phase "steady" runs for 90s
     Then all devices of "meters" are connected within 30s
