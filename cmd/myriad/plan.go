@@ -9,6 +9,7 @@ import (
 
 	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/reports/render"
+	"github.com/myriad-iot/myriad/scenarios"
 	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/pace"
@@ -160,8 +161,8 @@ func lintCommand(g *globals) *cobra.Command {
 		Long: `Check stories as run does before it starts: undefined, ambiguous or badly typed steps, unknown names,
 assertions without load, percentiles of too few samples. Each mistake is one line, file:line: what is
 wrong: what would be right. Exit code 2 if there is any. A story that its target cannot judge is no
-mistake, and is named; so is one that takes an hour or more, and a password that run would not find
-on this machine: in the environment, or in a file.`,
+mistake, and is named; so is one that takes an hour or more, a fleet that sends less often than the story
+is long, and a password that run would not find on this machine: in the environment, or in a file.`,
 		Example: "  myriad lint features/\n  myriad lint --profile plant.yaml plant.feature",
 		RunE: func(c *cobra.Command, paths []string) error {
 			suite, err := stories.load(c, paths)
@@ -179,6 +180,9 @@ on this machine: in the environment, or in a file.`,
 					fmt.Fprintf(c.OutOrStdout(), "%s:%d: takes about %s of virtual time, which passes faster\n", s.Plan.Story.URI, s.Plan.Story.Line, words.PrintDuration(d.Round(time.Second)))
 				} else if total += d; d >= long {
 					fmt.Fprintf(c.OutOrStdout(), "%s:%d: takes about %s\n", s.Plan.Story.URI, s.Plan.Story.Line, words.PrintDuration(d.Round(time.Second)))
+				}
+				for _, line := range scenarios.Seldom(&s.Plan) {
+					fmt.Fprintln(c.OutOrStdout(), line)
 				}
 				for _, list := range [][]sim.Check{s.Plan.Guards, s.Plan.Checks} {
 					for i := range list {
