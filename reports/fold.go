@@ -26,7 +26,7 @@ type Fold struct {
 	remarks   ledger.Errors
 	links     []linkBatch
 	linkCount int
-	gauges    map[gauge]ledger.GaugePoint
+	gauges    map[gauge]told
 	reported  map[uint32]int // by shard: the number of seconds that its last gauge completed
 	loads     ledger.Loads
 	stalls    []ledger.Stall
@@ -62,7 +62,7 @@ func NewFold(p *sim.Plan) *Fold {
 	return &Fold{
 		plan: p, streams: make(map[stream]*ledger.Set), edges: make(map[sim.Instant]bool),
 		windows: make(map[sim.Instant]map[series]hist.Counts), seconds: make(map[moment]*second),
-		errors: make(ledger.Errors), remarks: make(ledger.Errors), expected: make(map[stream]uint32), gauges: make(map[gauge]ledger.GaugePoint), reported: make(map[uint32]int), loads: make(ledger.Loads),
+		errors: make(ledger.Errors), remarks: make(ledger.Errors), expected: make(map[stream]uint32), gauges: make(map[gauge]told), reported: make(map[uint32]int), loads: make(ledger.Loads),
 		due: make(map[stream][]uint64),
 	}
 }
@@ -91,7 +91,7 @@ func (f *Fold) Add(s *ledger.Snapshot) error {
 		}
 	}
 	for _, g := range s.Gauges {
-		f.addGauge(s.Shard, g)
+		f.addGauge(s.Shard, told{g, s.Epoch})
 	}
 	for i := range s.Loads {
 		f.loads.Add(&s.Loads[i])

@@ -72,8 +72,14 @@ type gauge struct {
 	second int
 }
 
+// told is a gauge point, and which process in turn told it of the shard.
+type told struct {
+	ledger.GaugePoint
+	epoch uint32
+}
+
 // addGauge takes a gauge for the second that ended nearest to it.
-func (f *Fold) addGauge(shard uint32, g ledger.GaugePoint) {
+func (f *Fold) addGauge(shard uint32, g told) {
 	n := max(0, int((g.At+time.Second/2)/time.Second)-1)
 	k := gauge{shard, g.Fleet, n}
 	old, ok := f.gauges[k]
@@ -156,9 +162,9 @@ func (f *Fold) Frames(from, to int) []Frame {
 			for k := range last[i] {
 				part := &last[i][k]
 				if g, ok := f.gauges[gauge{part.shard, uint16(i), n}]; ok {
-					fr.BytesSent += grown(part.BytesSent, g.BytesSent)
-					fr.BytesReceived += grown(part.BytesReceived, g.BytesReceived)
-					part.GaugePoint = g
+					fr.BytesSent += grown(&part.told, &g, g.BytesSent, part.BytesSent)
+					fr.BytesReceived += grown(&part.told, &g, g.BytesReceived, part.BytesReceived)
+					part.told = g
 				}
 				fr.Connected += part.Connected
 				fr.Backlog += part.Backlog
@@ -170,16 +176,16 @@ func (f *Fold) Frames(from, to int) []Frame {
 }
 
 // grown is by how much a counter has grown, which begins again at 0 where another process takes over.
-func grown(before, now int64) uint64 {
-	if now < before {
-		before = 0
+func grown(before, after *told, now, was int64) uint64 {
+	if before.epoch != after.epoch || now < was {
+		was = 0
 	}
-	return uint64(now - before)
+	return uint64(now - was)
 }
 
 type shardGauge struct {
 	shard uint32
-	ledger.GaugePoint
+	told
 }
 
 // gaugesBefore is, for each fleet and every shard that ever gauged it, the last point before a second.
@@ -199,7 +205,7 @@ func (f *Fold) gaugesBefore(n int) [][]shardGauge {
 			last[k.fleet] = append(last[k.fleet], shardGauge{shard: k.shard})
 		}
 		if k.second < n && g.At >= last[k.fleet][i].At {
-			last[k.fleet][i].GaugePoint = g
+			last[k.fleet][i].told = g
 		}
 	}
 	return last

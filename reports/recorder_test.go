@@ -131,12 +131,15 @@ func TestRecorderGauges(t *testing.T) {
 // nothing but the second in which its bytes are told.
 func TestBytesOverATakeover(t *testing.T) {
 	p := stage.Plan(4, 1)
-	r := ledger.NewRecorder(p, 0, 0)
-	for second, sent := range map[int]int64{1: 100, 2: 150, 4: 400, 5: 30, 6: 70} {
-		r.Gauge(ledger.GaugePoint{At: time.Duration(second) * time.Second, BytesSent: sent, BytesReceived: 2 * sent})
+	first, next := ledger.NewRecorder(p, 0, 0), ledger.NewRecorder(p, 0, 1)
+	for second, sent := range map[int]int64{1: 100, 2: 150, 4: 400} {
+		first.Gauge(ledger.GaugePoint{At: time.Duration(second) * time.Second, BytesSent: sent, BytesReceived: 2 * sent})
 	}
-	frames := stage.Folded(t, p, r).Frames(0, 6)
-	for second, want := range []uint64{100, 50, 0, 250, 30, 40} {
+	for second, sent := range map[int]int64{5: 500, 6: 570} { // more than the first ever had
+		next.Gauge(ledger.GaugePoint{At: time.Duration(second) * time.Second, BytesSent: sent, BytesReceived: 2 * sent})
+	}
+	frames := stage.Folded(t, p, first, next).Frames(0, 6)
+	for second, want := range []uint64{100, 50, 0, 250, 500, 70} {
 		if fr := frames[2*second]; fr.BytesSent != want || fr.BytesReceived != 2*want {
 			t.Errorf("second %d: %d and %d bytes, want %d and twice as many", second, fr.BytesSent, fr.BytesReceived, want)
 		}

@@ -29,9 +29,10 @@ type compiler struct {
 	ready   map[string]profiles.Fleet // fleets of profiles
 
 	targetAt  *place
-	limits    []sim.Limit       // of services
-	lostNodes map[string]bool   // nodes of a cluster, at this point of the timeline
-	broken    map[string]moment // until when services are, by the last step that broke them
+	limits    []sim.Limit     // of services
+	lostNodes map[string]bool // nodes of a cluster, at this point of the timeline
+	broken    pending         // services
+	absent    pending         // fleets with devices that are offline meanwhile
 
 	targetFolder folder // that the password of its address is relative to
 	retry        *sim.Retry

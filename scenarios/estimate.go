@@ -85,7 +85,7 @@ func newEstimate(c *compiler) *estimate {
 			channel, part := targets.Called(a.Fault.Name).Channel(), targets.Share(&c.plan.Target, a.Fault.Name)
 			for j := range c.fleets {
 				if k.Severs && c.plan.Fleets[j].Speaks(channel) && len(e.online[j]) > 0 {
-					e.connects = append(e.connects, batch{now + hold, now + hold, part * e.online[j][len(e.online[j])-1].n, j})
+					e.connects = append(e.connects, batch{now + a.Lasts().D(), now + a.Lasts().D(), part * e.online[j][len(e.online[j])-1].n, j})
 				}
 			}
 		case sim.ActWait:
@@ -93,7 +93,7 @@ func newEstimate(c *compiler) *estimate {
 		}
 		switch a.Kind {
 		case sim.ActOffline, sim.ActComeBack, sim.ActFault:
-			e.fault, e.faults = now+hold, e.faults+1
+			e.fault, e.faults = max(e.fault, now+a.Lasts().D()), e.faults+1
 		case sim.ActConnect, sim.ActTask, sim.ActLoad, sim.ActSettle, sim.ActWait,
 			sim.ActPhaseStart, sim.ActPhaseEnd, sim.ActPhaseRun: // break nothing
 		}

@@ -344,6 +344,10 @@ func (c *compiler) pick(s selection) (*sim.Selection, *fleet, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if left := c.absent.left(f.name, c.segment, c.elapsed); left > 0 && c.step.Kind == When { // a device does one thing after the other
+		return nil, nil, wrong("name another fleet, or wait until they are back", "devices of %q are offline meanwhile, for %s more, and nothing else can happen to this fleet",
+			f.name, words.PrintDuration(left.D()))
+	}
 	out := &sim.Selection{Fleet: f.name}
 	switch {
 	case s.all:

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"strings"
 	"time"
 
 	"github.com/myriad-iot/myriad/scenarios/words"
@@ -102,6 +103,9 @@ func (c *compiler) leave(s selection, over sim.Duration) error {
 		return notConnected(f)
 	}
 	f.away = f.away || over == 0
+	if strings.HasSuffix(c.step.Text, meanwhile) {
+		c.absent.until(f.name, c.segment, c.elapsed+over)
+	}
 	c.act(sim.Act{Kind: sim.ActOffline, Select: sel, Over: over, Hold: over})
 	return nil
 }

@@ -82,7 +82,7 @@ func (c *compiler) strike(verb, service string, over sim.Duration, args map[stri
 	switch s := targets.Named(&t, service); {
 	case s != nil && s.Bears(k.Needs):
 	case t.Kind == sim.TargetExternal:
-		c.cannot("the external target cannot be %s by Myriad", k.Done)
+		c.cannot("the external target cannot be %s by Myriad itself: --hook COMMAND names what can", k.Done)
 	case s == nil:
 		c.cannot("the target %s has no service %q", named(&t), service)
 	case s.Nodes > 0:
@@ -90,13 +90,10 @@ func (c *compiler) strike(verb, service string, over sim.Duration, args map[stri
 	default:
 		c.cannot("the service %q of the target %s cannot be %s", service, named(&t), k.Done)
 	}
-	if until := c.broken[service]; until.segment == c.segment && c.elapsed < until.at {
-		return wrong("wait until that is over", "%q is broken already, for %s more", service, words.PrintDuration((until.at - c.elapsed).D()))
+	if left := c.broken.left(service, c.segment, c.elapsed); left > 0 {
+		return wrong("wait until that is over", "%q is broken already, for %s more", service, words.PrintDuration(left.D()))
 	}
-	if c.broken == nil {
-		c.broken = make(map[string]moment)
-	}
-	c.broken[service] = moment{c.segment, c.elapsed + over}
+	c.broken.until(service, c.segment, c.elapsed+over)
 	c.act(sim.Act{Kind: sim.ActFault, Hold: over,
 		Fault: &sim.Fault{Site: sim.SiteService, Name: service, Verb: verb, For: over, Args: args}})
 	return nil

@@ -34,10 +34,38 @@ type rawRamp struct {
 	file []sim.Duration // quantiles of a following curve
 }
 
+// pending says, of services or fleets by name, until when something goes on that a step began meanwhile.
+type pending map[string]moment
+
 // moment is a point of the timeline: segments follow one another, and nobody knows how long they take.
 type moment struct {
 	segment int
 	at      sim.Duration // since the segment's start
+}
+
+// until notes that something goes on for so long after a moment.
+func (p *pending) until(name string, segment int, at sim.Duration) {
+	if *p == nil {
+		*p = make(pending)
+	}
+	if have := (*p)[name]; have.segment != segment || have.at < at {
+		(*p)[name] = moment{segment, at}
+	}
+}
+
+// left is for how much longer it goes on; 0: no longer.
+func (p pending) left(name string, segment int, now sim.Duration) sim.Duration {
+	if m, ok := p[name]; ok && m.segment == segment {
+		return max(0, m.at-now)
+	}
+	return 0
+}
+
+// later has what goes on at a moment go on in the next segment, which may begin at once.
+func (p pending) later(segment int, now sim.Duration) {
+	for name := range p {
+		p[name] = moment{segment + 1, p.left(name, segment, now)}
+	}
 }
 
 // meanwhile ends a sentence about something that lasts, and that the next step does not wait for.
@@ -47,6 +75,10 @@ const meanwhile = " meanwhile"
 func (c *compiler) act(a sim.Act) int {
 	if strings.HasSuffix(c.step.Text, meanwhile) {
 		a.Hold = 0
+	}
+	if a.Kind == sim.ActSettle {
+		c.broken.later(c.segment, c.elapsed)
+		c.absent.later(c.segment, c.elapsed)
 	}
 	a.Segment, a.At = c.segment, c.elapsed
 	a.Origin, a.Text = c.origin(), c.step.Text

@@ -44,6 +44,15 @@ type Act struct {
 // Commands reports whether Myriad's operator sends a message to each device that a selects.
 func (a *Act) Commands() bool { return a.Kind == ActTask && a.Task != nil && a.Task.Sent }
 
+// Lasts is for how long the act has an effect: longer than it holds the timeline, where the story goes on meanwhile.
+func (a *Act) Lasts() Duration {
+	d := max(a.Hold, a.Over)
+	if a.Fault != nil {
+		d = max(d, a.Fault.For)
+	}
+	return d
+}
+
 // Curve is the shape of a ramp.
 type Curve string
 

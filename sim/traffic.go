@@ -24,3 +24,7 @@ func (t *Traffic) Received(n int) {
 
 // Bytes are what was counted so far.
 func (t *Traffic) Bytes() (sent, received int64) { return t.sent.Load(), t.received.Load() }
+
+// Uncounted reports whether nobody counts the bytes of a library's connections, because it needs net's own types: go-coap
+// reads its socket itself, and paho.golang writes a packet in one call only to a *net.TCPConn.
+func (c Client) Uncounted() bool { return c == ClientGoCoAP || c == ClientPahoGolang }

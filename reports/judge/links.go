@@ -208,12 +208,25 @@ func (j *judge) recovered(phase string) (at sim.Instant, why string) {
 	return at, ""
 }
 
+// undisturbed is when the first of what still goes on at an instant began, or the instant.
+func (j *judge) undisturbed(at sim.Instant) sim.Instant {
+	first := at
+	for i := range j.in.Plan.Acts {
+		a := &j.in.Plan.Acts[i]
+		start, began := j.starts[i]
+		if (a.Kind == sim.ActFault || a.Kind == sim.ActOffline) && began && start < at && start+a.Lasts().D() > at {
+			first = min(first, start)
+		}
+	}
+	return first
+}
+
 // backlogBefore is how many seconds before a reference show what backlog is normal.
 const backlogBefore = 10
 
 // wellSince is the first instant after from since when, without a break until the horizon, every
 // device that should be connected was, and the backlog was no greater than in the ten seconds
-// before from plus a tolerance: one message for each hundred devices, and at least five. The
+// before from, or before what still went on then, plus a tolerance: one message for each hundred devices, and at least five. The
 // backlog is known at the end of each second.
 func (j *judge) wellSince(from, horizon sim.Instant) (at sim.Instant, why string) {
 	since, absent, missing := compliance(j.in.Plan, j.changes, duties(j.in.Plan, j.starts), horizon)
@@ -227,7 +240,8 @@ func (j *judge) wellSince(from, horizon sim.Instant) (at sim.Instant, why string
 	}
 	last := int(from/time.Second) - 1 // the last second that ended by then
 	normal := int64(0)
-	for n := max(0, last-backlogBefore+1); n <= last; n++ {
+	quiet := int(j.undisturbed(from)/time.Second) - 1
+	for n := max(0, quiet-backlogBefore+1); n <= quiet; n++ {
 		normal = max(normal, backlog[n])
 	}
 	allowed := normal + max(5, int64(j.in.Plan.Devices()/100))

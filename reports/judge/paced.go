@@ -32,6 +32,7 @@ func (j *judge) slowed(f *finding) {
 	}
 	k := f.Check.Kind
 	rate := p.Connects > 1 && (k == sim.CheckRate || k == sim.CheckPeak || k == sim.CheckHandshakes && f.Check.Window.Kind == sim.WindowEvery)
+	rate = rate || k == sim.CheckTraffic // fewer messages and connects a day are fewer bytes
 	ceiling := f.Check.Bound == sim.Below || f.Check.Bound == sim.AtMost
 	switch {
 	case f.Verdict == reports.Passed && rate && ceiling:

@@ -39,7 +39,7 @@ func TestJudgeTraffic(t *testing.T) {
 		"as much":   {check(12_960_000, "meters", "busy"), want{reports.Passed, 12.96, 15_000, "MB", "from 10s: 10 devices sent 10000 bytes and received 5000"}},
 		"too much":  {check(12_000_000, "meters", "busy"), want{reports.Failed, 12.96, 15_000, "MB", "from 10s"}},
 		"in kB":     {check(900_000, "meters", "calm"), want{reports.Failed, 1296, 1500, "kB", "sent 1000 bytes and received 500"}},
-		"nothing":   {check(1000, "rooms", "calm"), want{reports.NotJudged, 0, 0, "", `no device of "rooms" sent or received`}},
+		"nothing":   {check(1000, "rooms", "calm"), want{reports.NotJudged, 0, 0, "", `no bytes of "rooms" were counted`}},
 		"nobody":    {check(1000, "others", ""), want{reports.NotJudged, 0, 0, "", `no devices of "others"`}},
 		"no window": {check(1000, "meters", "no"), want{reports.NotJudged, 0, 0, "", `phase "no" never began`}},
 	} {

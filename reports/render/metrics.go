@@ -120,8 +120,10 @@ func (e *exposition) fleets(story string, r *reports.Result) {
 		e.gauge("fleet_devices", "Devices of the fleet.", float64(f.Devices), l...)
 		e.gauge("fleet_connected_peak_devices", "Devices connected at once, at most.", float64(f.ConnectedPeak), l...)
 		sent, received := bytesOf(r, f.Name)
-		e.counter("bytes_sent_total", "Payload of TCP and UDP that devices sent.", sent, l...)
-		e.counter("bytes_received_total", "Payload of TCP and UDP that devices received.", received, l...)
+		if sent+received > 0 && counts(r, i) { // else nobody counted
+			e.counter("bytes_sent_total", "Payload of TCP and UDP that devices sent.", sent, l...)
+			e.counter("bytes_received_total", "Payload of TCP and UDP that devices received.", received, l...)
+		}
 		for _, c := range ledger.Columns() {
 			if c.Far && f.Unobserved != "" {
 				continue

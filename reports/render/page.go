@@ -160,10 +160,10 @@ func pageStoryOf(i int, r *reports.Result) pageStory {
 		c := checkOf(f)
 		p.Claims = append(p.Claims, pageClaim{figuresOf(f), f.Verdict, c.Text, f.Note, c.Origin})
 	}
-	for _, f := range r.Fleets {
+	for i, f := range r.Fleets {
 		sent, received := "-", "-" // nobody counted
-		if s, r := bytesOf(r, f.Name); s+r > 0 {
-			sent, received = volume(s), volume(r)
+		if s, n := bytesOf(r, f.Name); s+n > 0 && counts(r, i) {
+			sent, received = volume(s), volume(n)
 		}
 		p.Fleets = append(p.Fleets, pageFleet{f.Name, Count(f.Devices), Count(f.ConnectedPeak), f.Protocol, f.Model, sent, received})
 	}

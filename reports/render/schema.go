@@ -78,7 +78,7 @@ func properties() map[string]string {
 		"unanswered": "operations that were due and never answered, which are slower than any limit",
 		"left_out":   "operations that were due and are in no figure: the story ended them first, or nobody could see them",
 
-		"bytes_sent": "that its devices gave to their sockets: payload of TCP and UDP", "bytes_received": "that its devices took from their sockets",
+		"bytes_sent": "that its devices gave to their sockets: payload of TCP and UDP; of several stories the sum", "bytes_received": "that its devices took from their sockets; likewise",
 		"devices": "how many", "connected_peak": "devices connected at once, at most", "unobserved": "why nothing is known of what arrived",
 		"ErrorSummary.devices": "the first that met it", "EndpointLoad.devices": "that dial it first",
 		"class": "layer and name of the outcome", "op": "operation", "count": "how many", "warm_up": "of the count, those due in the warm-up",

@@ -69,8 +69,8 @@ type FleetSummary struct {
 	ConnectedPeak int    `json:"connected_peak"`
 	Unobserved    string `json:"unobserved,omitempty"` // why nothing is known of what arrived
 
-	BytesSent     uint64 `json:"bytes_sent"`
-	BytesReceived uint64 `json:"bytes_received"`
+	BytesSent     uint64 `json:"bytes_sent,omitempty"` // missing where nobody counted
+	BytesReceived uint64 `json:"bytes_received,omitempty"`
 }
 
 // ErrorTotal counts a class of errors over all stories.
@@ -126,7 +126,7 @@ func Summarize(run *reports.Run) Summary {
 			have := s.Fleets[name]
 			s.Fleets[name] = FleetSummary{
 				max(have.Devices, f.Devices), max(have.ConnectedPeak, f.ConnectedPeak), cmp.Or(have.Unobserved, f.Unobserved),
-				max(have.BytesSent, f.BytesSent), max(have.BytesReceived, f.BytesReceived),
+				have.BytesSent + f.BytesSent, have.BytesReceived + f.BytesReceived,
 			}
 		}
 		for _, e := range st.Errors {
@@ -154,8 +154,11 @@ func summarizeStory(r *reports.Result) StorySummary {
 	for i := range r.Findings {
 		s.Thens = append(s.Thens, summarizeFinding(&r.Findings[i]))
 	}
-	for _, f := range r.Fleets {
+	for i, f := range r.Fleets {
 		sent, received := bytesOf(r, f.Name)
+		if !counts(r, i) {
+			sent, received = 0, 0
+		}
 		s.Fleets[f.Name] = FleetSummary{f.Devices, f.ConnectedPeak, f.Unobserved, sent, received}
 	}
 	for _, row := range r.Latency {

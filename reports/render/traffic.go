@@ -2,9 +2,11 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/myriad-iot/myriad/reports"
+	"github.com/myriad-iot/myriad/sim"
 )
 
 // bytesOf are the bytes that the devices of a fleet, or of all ("") sent and received: see [sim.Traffic].
@@ -23,19 +25,24 @@ func trafficLines(r *reports.Result, space string) []string {
 	for i := range r.Fleets {
 		f := &r.Fleets[i]
 		sent, received := bytesOf(r, f.Name)
-		if sent+received == 0 || f.Devices == 0 {
+		if sent+received == 0 || f.Devices == 0 || !counts(r, i) {
 			continue
 		}
 		parts := []string{"sent " + volume(sent), "received " + volume(received), volume((sent+received)/uint64(f.Devices)) + " a device"}
-		if n := f.Messages.Sent; n > 0 {
-			parts = append(parts, volume((sent+received)/n)+" a message")
-		}
 		for i, p := range parts {
 			parts[i] = strings.ReplaceAll(p, " ", space)
 		}
 		lines = append(lines, fmt.Sprintf("%s: %s", f.Name, strings.Join(parts, space+"· ")))
 	}
 	return lines
+}
+
+// counts reports whether all connections of the i-th fleet were counted: see [sim.Traffic].
+func counts(r *reports.Result, i int) bool {
+	if r.Plan == nil || i >= len(r.Plan.Fleets) {
+		return true
+	}
+	return !slices.ContainsFunc(r.Plan.Fleets[i].Bindings, func(b sim.Binding) bool { return b.Client.Uncounted() })
 }
 
 func volume(n uint64) string { return Bytes(int64(n)) }

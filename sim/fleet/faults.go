@@ -48,8 +48,12 @@ func (t *Timeline) breakAndMend(ctx context.Context, i int, a *sim.Act) error {
 	if err != nil {
 		return err
 	}
+	began := time.Now()
+	if t.Apart {
+		began = began.Add(-time.Duration(i + 1)) // devices act after an instant
+	}
 	return kind.Run(ctx, &fault.Scene{
-		Fault: a.Fault, Handle: h, Began: time.Now(),
+		Fault: a.Fault, Handle: h, Began: began,
 		Note: func(kind ledger.EventKind, became string) { t.noteAct(kind, a.Fault.Name+" "+became, i) },
 	})
 }

@@ -41,6 +41,10 @@ type Timeline struct {
 	// does happens at the same instant, and has to have happened.
 	First time.Duration
 
+	// Apart is for virtual time, in which the order of what is due at one instant is chance: services are mended a few
+	// nanoseconds early, because devices act a few late.
+	Apart bool
+
 	// Drain is how long the end of the run waits for answers while none arrives; 0 means 5 s.
 	Drain time.Duration
 

@@ -47,6 +47,12 @@ func quickAck(fd uintptr) { _ = option(fd, syscall.IPPROTO_TCP, syscall.TCP_QUIC
 // Raw is for who reads datagrams in place.
 func (s *socket) Raw() Raw { return Raw{RawConn: s.raw, traffic: s.traffic} }
 
+// Rebind opens another socket to the peer, from source, as behind a NAT that has lost its table. The caller closes the
+// old one.
+func (s *socket) Rebind(source netip.AddrPort) (net.Conn, error) {
+	return rebound(s.RemoteAddr().String(), source, s.traffic)
+}
+
 // meter has the socket count what passes. It must be called before anything does.
 func (s *socket) meter(t *sim.Traffic) { s.traffic = t }
 

@@ -25,7 +25,8 @@ type Dialer struct {
 	weather   sim.Weather    // nil: none
 	nat       sim.Translated // nil: none is on the way
 	salt      uint64         // of the weather's draws: the binding
-	network   func(ctx context.Context, c *sim.Caller, host string) (net.Conn, error)
+	network   func(host string, apart time.Duration) (net.Conn, error)
+	apart     func(c *sim.Caller) time.Duration // nil without network
 	leaving   leaving
 	protocols []string // ALPN
 	authority *identity.Authority
@@ -119,18 +120,19 @@ func (d *Dialer) dialTCP(ctx context.Context, c *sim.Caller, host string) (net.C
 	if err != nil {
 		return nil, err
 	}
-	return metered(conn, c.Traffic), nil
+	return metered(conn, d.traffic(c)), nil
 }
 
 // SetNetwork makes the dialer connect streams by connect instead of by sockets, under the same weather and TLS: for
-// networks in memory. It must be called before the first Dial.
-func (d *Dialer) SetNetwork(connect func(ctx context.Context, c *sim.Caller, host string) (net.Conn, error)) {
-	d.network = connect
+// networks in memory. In virtual time, whose order of what is due at one instant is chance, apart says how much later than
+// due a caller's packets pass. It must be called before the first Dial.
+func (d *Dialer) SetNetwork(connect func(host string, apart time.Duration) (net.Conn, error), apart func(c *sim.Caller) time.Duration) {
+	d.network, d.apart = connect, apart
 }
 
 func (d *Dialer) connect(ctx context.Context, c *sim.Caller, host string) (conn net.Conn, err error) {
 	if d.network != nil {
-		return d.network(ctx, c, host)
+		return d.network(host, d.apart(c))
 	}
 	to, _ := netip.ParseAddrPort(host)
 	err = tries(c.Source, func(at netip.AddrPort) error {
@@ -156,7 +158,7 @@ func (d *Dialer) DialUDP(ctx context.Context, c *sim.Caller) (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		return metered(conn, c.Traffic), nil
+		return metered(conn, d.traffic(c)), nil
 	}
 	w, err := d.expose(c, false)
 	if err == nil {

@@ -1,6 +1,7 @@
 package link_test
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,6 +32,9 @@ func TestTraffic(t *testing.T) {
 				}
 				defer c.Close(false)
 				for seq := range uint32(5) {
+					if r, ok := c.(sim.Rebinder); ok && seq == 3 { // from another socket
+						r.Rebind(netip.AddrPort{})
+					}
 					settle(t, c, seq)
 				}
 				sent, received := traffic.Bytes()

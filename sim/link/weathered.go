@@ -27,7 +27,8 @@ type weathered struct {
 	stream bool      // not datagrams
 	nat    *mapping  // nil: none
 
-	traffic *sim.Traffic // nil: nobody counts
+	traffic *sim.Traffic  // nil: nobody counts
+	apart   time.Duration // see [Dialer.SetNetwork]
 
 	in      inward
 	reading sync.Mutex // held by Read
@@ -236,6 +237,9 @@ func (c *weathered) await(moved <-chan struct{}, at sim.Instant, deadline time.T
 	}
 	if !deadline.IsZero() {
 		left = min(left, time.Until(deadline))
+	}
+	if left < time.Duration(never) {
+		left += c.apart
 	}
 	timer := time.NewTimer(left)
 	defer timer.Stop()

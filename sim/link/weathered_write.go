@@ -146,7 +146,7 @@ func (c *weathered) depart(in time.Duration) {
 	if c.out.timer == nil {
 		c.out.timer = departureOf(c.Conn, c.send)
 	}
-	c.out.timer.Reset(in)
+	c.out.timer.Reset(in + c.apart)
 }
 
 // timer is what a *time.Timer is.

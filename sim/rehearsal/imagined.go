@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"sync"
 	"testing/synctest"
@@ -59,6 +58,7 @@ func (v *imagined) run() (*reports.Result, error) {
 	v.fold = reports.NewFold(p)
 	v.ledger = ledger.New(p, v.order.RunID, v.far)
 	v.clock.start(v.began)
+	v.target.Later = time.Duration(p.Devices() + 2) // after all devices: see apart
 	v.target.Journal(newFarEnd(p, v.ledger), &v.clock)
 	observe(p, v.ledger)
 	background := context.Background()
@@ -86,7 +86,7 @@ func (v *imagined) run() (*reports.Result, error) {
 	stopped := false
 	v.solo = fleet.Solo{
 		Timeline: fleet.Timeline{
-			Plan: p, T0: t0, Handle: v.target.Handle, Event: v.event, Mark: v.mark, Far: v.drain, First: time.Millisecond,
+			Plan: p, T0: t0, Handle: v.target.Handle, Event: v.event, Mark: v.mark, Far: v.drain, First: time.Millisecond, Apart: true,
 			Tick: func(at sim.Instant) {
 				v.tick(at)
 				if v.asked() && !stopped {
@@ -178,9 +178,7 @@ func (v *imagined) dialer(f *sim.Fleet, r sim.Role, w sim.Weather) (sim.Dialer, 
 		}
 		v.lines.under = append(v.lines.under, l)
 	}
-	l.SetNetwork(func(_ context.Context, c *sim.Caller, host string) (net.Conn, error) {
-		return v.target.Connect(host, apart(v.order.Plan, c))
-	})
+	l.SetNetwork(v.target.Connect, func(c *sim.Caller) time.Duration { return apart(v.order.Plan, c) })
 	return &mqtt.Dialer{Binding: b, Fleet: f.Family(), DialConn: l.Dial}, nil
 }
 

@@ -290,15 +290,29 @@ func TestVirtualTimeAgain(t *testing.T) {
 // So it does where everybody calls at the instants at which the broker comes back, at which the runtime draws who is
 // first: devices act a nanosecond apart.
 func TestVirtualTimeAgainWithTies(t *testing.T) {
-	imagineAgain(t, tenSeconds+`
+	for name, sentences := range map[string]string{
+		"the broker is back": `
     And devices reconnect like "fixed-5s"
     When fleet "meters" connects evenly over 10s
     And "broker" is killed and stays down for 15s
     And phase "back" runs for 1m
     And "broker" is killed and stays down for 5s
     And phase "again" runs for 1m
-    Then no message is lost
-`)
+`, "and a link": `
+    When fleet "meters" connects evenly over 10s
+    And 50% of "meters" are reset by the network
+    And "broker" is killed and stays down for 5s meanwhile
+    And the link of 50% of "meters" is cut for 5s meanwhile
+    And nothing happens for 20s
+`, "a link is back when the broker is killed": `
+    When fleet "meters" connects evenly over 10s
+    And the link of 50% of "meters" is cut for 5s meanwhile
+    And nothing happens for 5s
+    And "broker" is killed
+    And nothing happens for 20s
+`} {
+		t.Run(name, func(t *testing.T) { imagineAgain(t, tenSeconds+sentences+"    Then no message is lost\n") })
+	}
 }
 
 // imagineAgain runs a story some times, each of which must say the same.

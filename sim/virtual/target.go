@@ -24,7 +24,8 @@ var errDown = errors.New("it is down")
 // Target is the virtual target. It implements sim.Target, sim.Breakable, sim.Journaled and sim.Handle, for its one
 // service, the broker. The zero value is ready; its methods may be called from any goroutine of the bubble.
 type Target struct {
-	Log *slog.Logger // nil: nothing is logged
+	Log   *slog.Logger  // nil: nothing is logged
+	Later time.Duration // than due the deadlines of Dial's callers pass: see Connect
 
 	once sync.Once
 	host *host
@@ -52,7 +53,7 @@ func (t *Target) Connect(host string, later time.Duration) (net.Conn, error) {
 
 // Dial is Connect for a caller.
 func (t *Target) Dial(_ context.Context, c *sim.Caller) (net.Conn, error) {
-	return t.Connect(c.Endpoint, 0)
+	return t.Connect(c.Endpoint, t.Later)
 }
 
 // Journal implements sim.Journaled. Sightings come before the message is acknowledged.

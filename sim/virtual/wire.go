@@ -185,7 +185,12 @@ func (e *end) until(b *bound, f *flow, at time.Time) error {
 	if e.closed {
 		return e.failed("set", net.ErrClosed)
 	}
-	if b.at = at; !at.IsZero() {
+	switch now := time.Now(); {
+	case at.IsZero():
+		b.at = at
+	case at.Before(now) && e.later > 0: // who is told to look at once: all at one instant
+		b.at = now.Add(e.later)
+	default:
 		b.at = at.Add(e.later)
 	}
 	f.moved.Broadcast()
