@@ -15,6 +15,11 @@ func (c *compiler) finishTarget() {
 	t := c.target()
 	c.configure(&t)
 	c.plan.Target = t
+	if c.env.opts.Hook != "" && t.Kind != sim.TargetExternal {
+		c.attempt(func() error {
+			return wrong("leave it out, or name yours with --target", "--hook breaks a target of yours, and this one is %s", named(&t))
+		})
+	}
 	if t.Kind == sim.TargetEmbedded {
 		c.judgeable(func(check *sim.Check) string { return c.untold(&t, check) })
 		return

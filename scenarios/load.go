@@ -26,6 +26,7 @@ type Options struct {
 	Profiles   []string          // YAML files of models, fleets, targets and signals
 	AllowHosts []string          // hosts, or host:port, that stories may send traffic to besides this machine
 	AllowPaths []string          // folders that stories may read files from besides their own
+	Hook       string            // the user's command that breaks the services of a target of theirs; empty: there is none
 	Login      sim.Login         // who Myriad itself is to the brokers, instead of what the target or a fleet says
 	Passwords  bool              // read the passwords that stand in the environment and in files: a story that only is checked needs none
 }

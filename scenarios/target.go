@@ -16,6 +16,7 @@ func (c *compiler) target() sim.TargetSpec {
 	switch {
 	case c.env.override != nil:
 		t := *c.env.override
+		t.Hook = c.hook(&t)
 		beside := t.Kind != sim.TargetEmbedded && t.Kind != sim.TargetVirtual
 		if own := c.plan.Target.Kind; beside && (c.targetAt == nil || own == sim.TargetEmbedded) {
 			t.Embedded = c.lacking(&t)
@@ -25,9 +26,19 @@ func (c *compiler) target() sim.TargetSpec {
 		}
 		return t
 	case c.targetAt != nil:
-		return c.plan.Target
+		t := c.plan.Target
+		t.Hook = c.hook(&t)
+		return t
 	}
 	return sim.TargetSpec{Kind: sim.TargetEmbedded}
+}
+
+// hook is the command that breaks the services of a target: only of one that is the user's.
+func (c *compiler) hook(t *sim.TargetSpec) string {
+	if t.Kind != sim.TargetExternal {
+		return ""
+	}
+	return c.env.opts.Hook
 }
 
 // lacking are the channels of the story's fleets that t does not have; none if it has none of them,

@@ -42,7 +42,8 @@ const runExamples = `  myriad run
   myriad run features/reconnect_storm.feature --target mosquitto
   myriad run plant.feature:23 --target mqtt://127.0.0.1:1883 --seed 7 --scale 0.1
   myriad run features/ --tags "@load and not @chaos" --out result --quiet
-  myriad run site.feature --set site=north --allow-host broker.test.example`
+  myriad run site.feature --set site=north --allow-host broker.test.example
+  myriad run storm.feature --target mqtt://127.0.0.1:1883 --hook 'sh break.sh'`
 
 // storyFlags choose and compile stories; run, plan and lint share them.
 type storyFlags struct {
@@ -56,6 +57,7 @@ type storyFlags struct {
 	allowPaths []string
 	probeUser  string
 	probeFile  string
+	hook       string
 
 	passwords bool // read them: the stories will run
 }
@@ -71,6 +73,7 @@ func (f *storyFlags) register(c *cobra.Command) {
 	fl.StringArrayVar(&f.allowPaths, "allow-path", nil, "folder that stories may read files from, beside their own; may be repeated")
 	fl.StringVar(&f.probeUser, "probe-user", "", "user name of Myriad itself (health check, probe, operator) at the brokers; default $"+envProbeUser+",\nor that of the address in --target, or of a fleet whose devices share one")
 	fl.StringVar(&f.probeFile, "probe-password-file", "", "file with the password for it; default the environment variable "+envProbePassword)
+	fl.StringVar(&f.hook, "hook", "", "command that breaks the services of a target of yours: it gets what to do (kill, stop, start, freeze or thaw)\nand the service's name as its last two arguments, and ends with 0 when it has done it")
 	fl.StringArrayVar(&f.allowHosts, "allow-host", nil, "host that stories may send load to, beside loopback and containers; may be repeated")
 }
 
@@ -115,7 +118,7 @@ func (f *storyFlags) options() (scenarios.Options, error) {
 	}
 	return scenarios.Options{
 		Seed: f.seed, Scale: f.scale, Target: f.target(), Tags: f.tags, Set: set,
-		Profiles: f.profiles, AllowHosts: f.allowHosts, AllowPaths: f.allowPaths, Login: login,
+		Profiles: f.profiles, AllowHosts: f.allowHosts, AllowPaths: f.allowPaths, Login: login, Hook: f.hook,
 	}, nil
 }
 
@@ -267,6 +270,7 @@ func (f *storyFlags) again(paths, set []string) []string {
 		}
 	}
 	add("--target", sim.ConcealAddresses(f.target()))
+	add("--hook", f.hook)
 	add("--probe-user", f.probeUser)
 	add("--probe-password-file", f.probeFile)
 	add("--tags", f.tags)

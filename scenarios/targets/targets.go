@@ -84,7 +84,7 @@ func Services(t *sim.TargetSpec) []sim.Service {
 			}
 		}
 	case sim.TargetExternal:
-		list = external(t.Endpoints)
+		list = external(t)
 	}
 	for _, s := range sim.EmbeddedServices() {
 		if slices.Contains(t.Embedded, s.Channel()) {
@@ -94,9 +94,10 @@ func Services(t *sim.TargetSpec) []sim.Service {
 	return list
 }
 
-// external are the services of a target that is only dialled. Nothing of it can be broken; a probe may
-// subscribe to what an MQTT broker takes, and nobody sees what a CoAP server does with it.
-func external(at sim.Endpoints) []sim.Service {
+// external are the services of a target that is only dialled. Nothing of it can be broken but by a command of the
+// user's; a probe may subscribe to what an MQTT broker takes, and nobody sees what a CoAP server does with it.
+func external(t *sim.TargetSpec) []sim.Service {
+	at := t.Endpoints
 	var list []sim.Service
 	for _, known := range sim.EmbeddedServices() {
 		s := sim.Service{Name: known.Name, Role: known.Role}
@@ -104,6 +105,9 @@ func external(at sim.Endpoints) []sim.Service {
 			if len(at[scheme]) > 0 {
 				s.Schemes = append(s.Schemes, scheme)
 			}
+		}
+		if t.Hook != "" {
+			s.Breaks = []sim.Power{sim.PowerStop, sim.PowerKill, sim.PowerFreeze}
 		}
 		if s.Role == sim.ServiceBroker {
 			s.Tells = []sim.Fact{sim.FactReceived}

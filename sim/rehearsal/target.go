@@ -38,6 +38,9 @@ func newTarget(p *sim.Plan, pool *child.Pool, log *slog.Logger) (sim.Target, err
 		named = t
 	case sim.TargetExternal:
 		named = external{p}
+		if p.Target.Hook != "" {
+			named = hooked{external{p}, log}
+		}
 	case sim.TargetEmbedded: // own is all of it
 	case sim.TargetVirtual:
 		return nil, errors.New("a virtual target is not made here") // see startVirtual
