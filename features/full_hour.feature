@@ -9,6 +9,7 @@ Feature: All meters report at the full quarter of an hour
     When fleet "meters" connects evenly over 1m
     And phase "hour" runs for 1h
     And everything is settled within 1m
-    Then no message is lost
+    Then a device of "meters" uses at most 100 kB a day
+    And no message is lost
     And no message is duplicated
     And at least 99.9% of messages are delivered within 5s
