@@ -32,6 +32,7 @@ type tcpListener struct {
 	net.Listener
 	scheme sim.Scheme
 	enter  func(net.Conn) (net.Conn, error) // nil: connections are MQTT as they come
+	bye    func(listener string)            // sends DISCONNECT to its clients
 	log    *slog.Logger
 
 	mu    sync.Mutex
@@ -44,9 +45,9 @@ func listenTCP(address string) (net.Listener, error) {
 	return lc.Listen(context.Background(), "tcp", address)
 }
 
-func newTCPListener(d door, log *slog.Logger) *tcpListener {
+func newTCPListener(d door, log *slog.Logger, bye func(listener string)) *tcpListener {
 	t := &tcpListener{
-		Listener: d.listener, scheme: d.scheme, enter: d.enter, log: log, conns: make(map[net.Conn]struct{}),
+		Listener: d.listener, scheme: d.scheme, enter: d.enter, bye: bye, log: log, conns: make(map[net.Conn]struct{}),
 	}
 	t.wg.Add(1) // Serve, which mochi starts in a goroutine of its own
 	return t
@@ -123,9 +124,9 @@ func (t *tcpListener) remove(c net.Conn) {
 }
 
 // Close ends the listener and its connections, and returns when Serve and the connections have ended;
-// before, disconnect sends DISCONNECT to the clients. It implements listeners.Listener, and hides the Close
-// of net.Listener on purpose.
-func (t *tcpListener) Close(disconnect listeners.CloseFn) {
+// before, it sends DISCONNECT to the clients, in its own way (see goodbye). It implements listeners.Listener, and hides
+// the Close of net.Listener on purpose.
+func (t *tcpListener) Close(listeners.CloseFn) {
 	t.mu.Lock()
 	conns := t.conns
 	t.conns = nil
@@ -137,7 +138,7 @@ func (t *tcpListener) Close(disconnect listeners.CloseFn) {
 	for c := range conns {
 		_ = c.SetWriteDeadline(time.Now().Add(disconnectTimeout))
 	}
-	disconnect(t.ID())
+	t.bye(t.ID())
 	for c := range conns {
 		_ = c.Close()
 	}
