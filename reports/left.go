@@ -46,6 +46,19 @@ func (in *Input) Left(from, to sim.Instant, op sim.Op, fleet int) (sum Left) {
 	return sum
 }
 
+// Waiting is how many messages that came due in [from, to), without the warm-up, are known neither to have been answered
+// (seen at the far end, as the operation is) nor to have failed. While a run goes they may still be.
+func (in *Input) Waiting(from, to sim.Instant, op sim.Op, fleet int) (sum uint64) {
+	in.each(fleet, func(i int) {
+		if arrives(op) || op == sim.OpPublish && in.Plan.Fleets[i].Answered() {
+			left := Left{in.Fold.did(from, to, sim.OpPublish, ledger.DidMiss, i), in.Fold.did(from, to, sim.OpPublish, ledger.DidCut, i)}
+			due := in.Fold.did(from, to, 0, uint16(sim.CountDue), i)
+			sum += less(due, in.Fold.Between(from, to, op, ledger.Response, i).Total()+left.Missed+left.Cut)
+		}
+	})
+	return sum
+}
+
 // LeftIn is Left of the seconds [from, to). The warm-up is not left out.
 func (in *Input) LeftIn(op sim.Op, from, to, fleet int) (sum Left) {
 	in.each(fleet, func(i int) {

@@ -103,6 +103,10 @@ func (c *compiler) evidence(t *sim.TargetSpec, check *sim.Check, stored, seen, d
 		}
 	case sim.FromFigures:
 		return c.untold(t, check)
+	case sim.FromBurden:
+		if t.Kind == sim.TargetVirtual {
+			return "in virtual time a target is as fast with many devices as with few"
+		}
 	case sim.FromAnswers:
 		return c.unanswerable(t)
 	case sim.FromDevices, sim.FromColumn: // the devices tell

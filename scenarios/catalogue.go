@@ -29,6 +29,7 @@ func Catalogue() []Step {
 		faultSteps(),
 		nodeSteps(),
 		loadSteps(),
+		searchSteps(),
 		latencySteps(),
 		relativeSteps(),
 		attemptSteps(),

@@ -95,7 +95,7 @@ func (c *compiler) compile(s *Story, steps []pickleStep) []Problem {
 			c.attempt(func() error {
 				err := matched[i].step.compile(c, matched[i].args)
 				if err == nil {
-					err = c.recordable()
+					err = errors.Join(c.recordable(), c.unended())
 				}
 				if err == nil {
 					return nil

@@ -53,7 +53,7 @@ func newEstimate(c *compiler) *estimate {
 		}
 		switch a.Kind {
 		case sim.ActConnect, sim.ActComeBack:
-			e.move(c, a, now, now+hold, 1)
+			e.move(c, a, now, now+max(hold, a.Over.D()), 1)
 		case sim.ActOffline:
 			e.move(c, a, now, now, -1)
 			if a.Over > 0 {

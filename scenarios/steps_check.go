@@ -73,16 +73,7 @@ func objectives(c *compiler, a *args) error {
 	}
 	for i := range recs {
 		r := &recs[i]
-		k := sim.Check{Kind: sim.CheckLatency, Bound: sim.AtMost}
-		metric, err := r.must("metric", "metric")
-		if err != nil {
-			return err
-		}
-		percentile, err := r.must("percentile", "percentile")
-		if err != nil {
-			return err
-		}
-		limit, err := r.must("limit", "duration")
+		k, err := c.objective(r)
 		if err != nil {
 			return err
 		}
@@ -90,14 +81,10 @@ func objectives(c *compiler, a *args) error {
 		if err != nil {
 			return err
 		}
-		said := []string{"the", r.get("percentile"), r.get("metric"), "latency is at most", r.get("limit")}
 		if ok {
 			k.Window = window.(sim.Window)
-			said = append(said, r.get("window"))
+			k.Text += " " + r.get("window")
 		}
-		k.Metric, k.Quantile, k.Limit = metric.(sim.Op), percentile.(float64), limit.(sim.Duration).D().Seconds()
-		k.Text = strings.Join(said, " ")
-		k.Origin = fmt.Sprintf("%s:%d", c.uri, r.at.line)
 		if err := c.checkLatency(&k); err != nil {
 			if f, is := err.(*mistake); is {
 				f.at = r.at
@@ -107,6 +94,27 @@ func objectives(c *compiler, a *args) error {
 		c.check(k)
 	}
 	return nil
+}
+
+// objective reads a row with a metric, a percentile and a limit that it is at most.
+func (c *compiler) objective(r *record) (k sim.Check, err error) {
+	metric, err := r.must("metric", "metric")
+	if err != nil {
+		return k, err
+	}
+	percentile, err := r.must("percentile", "percentile")
+	if err != nil {
+		return k, err
+	}
+	limit, err := r.must("limit", "duration")
+	if err != nil {
+		return k, err
+	}
+	return sim.Check{
+		Kind: sim.CheckLatency, Bound: sim.AtMost, Origin: fmt.Sprintf("%s:%d", c.uri, r.at.line),
+		Metric: metric.(sim.Op), Quantile: percentile.(float64), Limit: limit.(sim.Duration).D().Seconds(),
+		Text: strings.Join([]string{"the", r.get("percentile"), r.get("metric"), "latency is at most", r.get("limit")}, " "),
+	}, nil
 }
 
 // messageSteps are A4 and A5.

@@ -5,7 +5,7 @@ type ActKind string
 
 // The acts, each with the fields of Act that it uses beside Origin, Text, Segment, At and Hold.
 const (
-	ActConnect    ActKind = "connect"     // Select, Curve+Over or Rate: power on and connect
+	ActConnect    ActKind = "connect"     // Select, Curve+Over or Rate: power on and connect; by steps, others go on meanwhile
 	ActOffline    ActKind = "offline"     // Select: disconnect properly; Over > 0: come back after it
 	ActComeBack   ActKind = "come-back"   // Select, Curve, Over
 	ActTask       ActKind = "task"        // Select, Task, Curve+Over or Rate: devices do something, or are told to
@@ -32,6 +32,7 @@ type Act struct {
 	Over    Duration   `json:"over,omitempty"`
 	Rate    float64    `json:"rate,omitempty"`    // devices a second
 	Offsets []Duration `json:"offsets,omitempty"` // CurveFollowing: arrival quantiles within Over
+	Step    int        `json:"step,omitempty"`    // CurveSteps: devices; the last step may have fewer
 	Load    []Ramp     `json:"load,omitempty"`
 	Phase   string     `json:"phase,omitempty"`
 	Fault   *Fault     `json:"fault,omitempty"`
@@ -62,6 +63,7 @@ const (
 	CurveBursts        Curve = "in bursts"     // ten equal bursts
 	CurveExponentially Curve = "exponentially" // slow first
 	CurveFollowing     Curve = "following"     // a CSV of cumulative shares
+	CurveSteps         Curve = "in steps"      // Step devices at a time, each step spread over its first quarter
 )
 
 // Ramp moves the publish rate, as a multiple of the fleets' nominal rate, from From to To.

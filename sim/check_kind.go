@@ -13,6 +13,7 @@ const (
 	FromBrokers                 // several brokers, each seen on its own
 	FromMeter                   // who meters what the check's Service uses
 	FromFigures                 // the check's Service, by the figures that it tells of itself
+	FromBurden                  // the devices, of a target that gets slower the more of them there are
 )
 
 // CheckTraits is what others than its judge have to know of a kind of check.
@@ -41,6 +42,8 @@ func (k CheckKind) Traits() CheckTraits {
 		return CheckTraits{Evidence: FromMeter}
 	case CheckFigure:
 		return CheckTraits{Evidence: FromFigures}
+	case CheckCarries:
+		return CheckTraits{Evidence: FromBurden}
 	case CheckSpread:
 		return CheckTraits{Evidence: FromBrokers}
 	case CheckConnected, CheckRecovery, CheckSchedule, CheckSettled:

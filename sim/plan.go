@@ -23,7 +23,8 @@ type Plan struct {
 	Guards    []Check    `json:"guards,omitempty"` // "throughout the run ..."
 	Checks    []Check    `json:"checks,omitempty"`
 	StopEarly *StopEarly `json:"stop_early,omitempty"`
-	Paced     *Paced     `json:"paced,omitempty"` // nil: it is as its story says
+	Search    *Search    `json:"search,omitempty"` // nil: what the target carries is not looked for
+	Paced     *Paced     `json:"paced,omitempty"`  // nil: it is as its story says
 }
 
 // Story says where a plan came from.
@@ -77,6 +78,14 @@ func (p *Plan) placeless() *Plan {
 		stop := *p.StopEarly
 		stop.Origin = ""
 		c.StopEarly = &stop
+	}
+	if p.Search != nil {
+		search := *p.Search
+		search.Origin, search.Objectives = "", slices.Clone(search.Objectives)
+		for i := range search.Objectives {
+			search.Objectives[i].Origin = ""
+		}
+		c.Search = &search
 	}
 	return &c
 }

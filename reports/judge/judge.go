@@ -24,6 +24,7 @@ type judge struct {
 	slips   map[int]time.Duration // see slips
 	view    view
 	blamed  *time.Duration // how much of our own lag was left out, in a view without it
+	early   bool           // the run still goes: what is not known to be answered has waited for longer than any limit
 }
 
 // finding is a [reports.Finding] that is being made.
@@ -45,7 +46,7 @@ func Judge(in *reports.Input, r *reports.Result) {
 			invalid[i] = "beside that, invalid: " + invalid[i]
 		}
 	}
-	j.r.Reasons = slices.Concat(invalid, pacedTo(j.in.Plan), virtually(j.in.Plan), takenOver(j.in))
+	j.r.Reasons = slices.Concat(invalid, pacedTo(j.in.Plan), virtually(j.in.Plan), takenOver(j.in), j.searched())
 	for _, why := range []string{j.in.Interrupted, j.in.Stopped} {
 		if why != "" {
 			j.r.Reasons = append(j.r.Reasons, why)
@@ -206,6 +207,7 @@ func judges() map[sim.CheckKind]func(*judge, *finding) {
 		sim.CheckAdmitted:   (*judge).admitted,
 		sim.CheckUsage:      (*judge).usage,
 		sim.CheckFigure:     (*judge).figure,
+		sim.CheckCarries:    (*judge).carries,
 		sim.CheckSettled:    (*judge).settled,
 	}
 }

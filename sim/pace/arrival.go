@@ -27,7 +27,9 @@ const never = time.Duration(math.MaxInt64 / 4)
 //   - in bursts: in ten equal groups, each at one instant, at 0, a tenth of Over, two tenths ...
 //   - exponentially: slow first. The rate grows by the same factor in each moment, a hundredfold
 //     from start to end: share u has arrived at Over * log(1+99u) / log(100);
-//   - following: along a.Offsets, see [Quantiles].
+//   - following: along a.Offsets, see [Quantiles];
+//   - in steps: a.Step devices evenly over the first quarter of a step, and so on; Over is all steps, which are
+//     equally long.
 //
 // Without a curve and a rate all act at once. A higher rank never acts earlier, and with a curve
 // all act within [0, Over).
@@ -53,6 +55,10 @@ func Arrival(a *sim.Act, rank, n int) time.Duration {
 		d = time.Duration(float64(over) * math.Log1p(99*share) / math.Log(100))
 	case sim.CurveFollowing:
 		d = quantile(a.Offsets, share)
+	case sim.CurveSteps:
+		step := max(a.Step, 1)
+		all := (n + step - 1) / step
+		d = scale(over, rank/step, all) + scale(over/time.Duration(4*all), rank%step, step)
 	default:
 		d = scale(over, rank, n)
 	}

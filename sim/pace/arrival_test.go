@@ -32,6 +32,10 @@ func TestArrival(t *testing.T) {
 		want time.Duration
 	}{
 		{"rate", sim.Act{Rate: 200}, 100, 1000, s / 2},
+		{"in steps", sim.Act{Curve: sim.CurveSteps, Over: over, Step: 25}, 0, 100, 0},
+		{"in steps, the last of the first", sim.Act{Curve: sim.CurveSteps, Over: over, Step: 25}, 24, 100, 6 * s},
+		{"in steps, the first of the second", sim.Act{Curve: sim.CurveSteps, Over: over, Step: 25}, 25, 100, 25 * s},
+		{"in steps, of which the last is small", sim.Act{Curve: sim.CurveSteps, Over: over, Step: 30}, 95, 100, 75*s + s*25/4*5/30},
 		{"rate of a day", sim.Act{Rate: 1.0 / 86400}, 365, 1000, 365 * 24 * time.Hour},
 		{"rate without an end", sim.Act{Rate: 1e-300}, 1, 10, never},
 		{"at once", sim.Act{Over: over}, 5, 10, 0},
@@ -63,7 +67,7 @@ func TestArrival(t *testing.T) {
 }
 
 func TestArrivalIsMonotoneAndWithin(t *testing.T) {
-	for _, curve := range []sim.Curve{sim.CurveEvenly, sim.CurveBursts, sim.CurveExponentially, sim.CurveFollowing, "no such"} {
+	for _, curve := range []sim.Curve{sim.CurveEvenly, sim.CurveBursts, sim.CurveExponentially, sim.CurveFollowing, sim.CurveSteps, "no such"} {
 		for _, over := range []time.Duration{1, 7, time.Millisecond, 3 * time.Minute, 1000 * time.Hour} {
 			a := sim.Act{Curve: curve, Over: sim.Duration(over), Offsets: offsets(0, over/3, over/3, over)}
 			for _, n := range []int{1, 2, 3, 9, 10, 11, 1000, 12345} {

@@ -68,7 +68,7 @@ func (r *director) carries(ctx context.Context, p *sim.Plan, at sim.Endpoints) (
 		return nil, nil
 	}
 	slower, by, fits := burst.Fit(p, known, pacedAt)
-	fits = fits && slower.Duration().D() <= ledger.LongestRun
+	fits = fits && slower.Duration().D() <= ledger.LongestRun && p.Search == nil // which looks for what is too much
 	measured := fmt.Sprintf("the most that this machine does at its own target (measured for moments, %s a second)", said(p, known))
 	if fits && r.Pace {
 		by.Why = "this run was paced: " + paced(demands, burst.Demands(slower)) + ", which is " + percent(pacedAt) + " of " + measured
@@ -76,7 +76,7 @@ func (r *director) carries(ctx context.Context, p *sim.Plan, at sim.Endpoints) (
 		return slower, nil
 	}
 	why := fmt.Sprintf("%s a second at %s are %s of %s", asked(peak), clockOf(peak.At), percent(peak.Share), measured)
-	if peak.Share > refusedAt && r.Overload == OverloadRefuse {
+	if peak.Share > refusedAt && r.Overload == OverloadRefuse && p.Search == nil {
 		remedy := "slow the story down, use more machines"
 		if fits {
 			remedy = "run it with --pace (" + paced(demands, burst.Demands(slower)) + "), " + remedy

@@ -66,8 +66,9 @@ type rehearsed struct {
 	stopped string // why the run was stopped by us
 	taken   []ledger.Takeover
 
-	giveUp  func(why string) // ends a run that can only be invalid; nil: it goes on
-	prepare func()           // called when nothing is measured any more, for the story after this one
+	giveUp  func(why string)  // ends a run that can only be invalid; nil: it goes on
+	look    func(sim.Instant) // ends a run that looks for what the target carries; nil: it does not
+	prepare func()            // called when nothing is measured any more, for the story after this one
 
 	ended  chan struct{}
 	result *reports.Result
@@ -203,6 +204,9 @@ func (s *rehearsed) begin(ctx context.Context, r *director, job *cluster.Job, wo
 	if r.StopWhenInvalid {
 		s.giveUp = s.givingUp(stop)
 	}
+	if plan.Search != nil {
+		s.look = s.seek(&search{plan: plan}, stop)
+	}
 	ahead, taken := r.pool.Counts()
 	s.log.Info("the devices are made", "processes_started_ahead", ahead, "processes_taken", taken)
 	t0 := time.Now().Add(startUp(plan.Devices(), workers, time.Since(mustering)))
@@ -322,6 +326,9 @@ func (s *rehearsed) tick(at sim.Instant) {
 	s.crew.Keep(keptCourse, s.timeline.Course())
 	if why := s.certain(); why != "" && s.giveUp != nil {
 		s.giveUp(why)
+	}
+	if s.look != nil {
+		s.look(at)
 	}
 	s.live.tick(at, s)
 }

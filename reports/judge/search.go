@@ -1,0 +1,110 @@
+package judge
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/myriad-iot/myriad/reports"
+	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
+)
+
+// grown is what a search found.
+type grown struct {
+	devices int    // in the last step in which all objectives held; 0: in none
+	steps   int    // that were judged
+	broke   string // what broke in the step after it; empty: nothing did
+	open    string // why the step after it could not be judged; empty: it was, or there is none
+}
+
+// grow judges the steps of the plan's search, one after the other, up to the first in which an objective broke.
+func (j *judge) grow() (g grown) {
+	s := j.in.Plan.Search
+	count := j.in.Plan.Fleets[j.in.Plan.FleetIndex(s.Fleet)].Count
+	for k := range s.Steps(count) {
+		span, began := j.phase(s.Phase(k, count))
+		if !began || span.End-span.Start < s.Every.D() {
+			g.open = fmt.Sprintf("the run ended before the step of %d devices was over", s.Devices(k, count))
+			return g
+		}
+		if g.broke, g.open = j.breaks(&span, s.Devices(k, count)); g.broke != "" || g.open != "" {
+			return g
+		}
+		g.devices, g.steps = s.Devices(k, count), g.steps+1
+	}
+	return g
+}
+
+// breaks says which objective of the search broke in a step, with so many devices, or why one cannot be judged.
+func (j *judge) breaks(step *ledger.PhaseSpan, devices int) (broke, open string) {
+	s := j.in.Plan.Search
+	for i := range s.Objectives {
+		c := s.Objectives[i]
+		f := finding{Check: &c}
+		switch j.between(&f, step.Start, step.End); f.Verdict {
+		case reports.Passed:
+		case reports.Failed:
+			return fmt.Sprintf("with %d devices of %q it broke that %s: it was %s", devices, s.Fleet, c.Text, reached(&f)), ""
+		default:
+			open = fmt.Sprintf("with %d devices of %q it is not known whether %s: %s", devices, s.Fleet, c.Text, f.Note)
+		}
+	}
+	return "", open
+}
+
+// reached is the value of a latency that broke its limit.
+func reached(f *finding) string {
+	if math.IsInf(f.Value, 1) {
+		return fmt.Sprintf("no answer at all, for %d of %d", f.Unanswered, f.N)
+	}
+	return inSeconds(f.Value).String()
+}
+
+// carries judges with how many devices all objectives of the search held.
+func (j *judge) carries(f *finding) {
+	if j.in.Plan.Search == nil {
+		f.skip("the run looked for nothing")
+		return
+	}
+	g := j.grow()
+	f.claim(float64(g.devices), f.Check.Bound, f.Check.Limit, int64(g.steps), "devices")
+	f.Note = g.after()
+	if g.open != "" && f.Verdict == reports.Failed {
+		f.skip("%s", g.open)
+	}
+}
+
+// after says what came after the last good step.
+func (g *grown) after() string {
+	switch {
+	case g.broke != "":
+		return g.broke
+	case g.open != "":
+		return g.open
+	}
+	return "no objective broke: it may carry more"
+}
+
+// searched says what a search found, for a story that claims nothing of it.
+func (j *judge) searched() []string {
+	s := j.in.Plan.Search
+	if s == nil || slices.ContainsFunc(j.in.Plan.Checks, func(c sim.Check) bool { return c.Kind == sim.CheckCarries }) {
+		return nil
+	}
+	g := j.grow()
+	if g.devices == 0 {
+		return []string{"no step of the search was good: " + g.after()}
+	}
+	return []string{fmt.Sprintf("all objectives of the search held with %d devices of %q; %s", g.devices, s.Fleet, g.after())}
+}
+
+// Broke says, while a run goes, which objective of its plan's search broke in a step, with so many devices; empty if
+// none did, or if it is not known. The step has been over for as long as the objectives allow an operation to take, and
+// the fold knows all of that time.
+func Broke(p *sim.Plan, f *reports.Fold, step ledger.PhaseSpan, devices int) string {
+	in := &reports.Input{Plan: p, Length: reports.Forever, Ledger: &ledger.Settlement{}, Fold: f}
+	j := &judge{in: in, r: new(reports.Result), early: true}
+	broke, _ := j.breaks(&step, devices)
+	return broke
+}

@@ -1,0 +1,129 @@
+package scenarios
+
+import (
+	"fmt"
+
+	"github.com/myriad-iot/myriad/scenarios/words"
+	"github.com/myriad-iot/myriad/sim"
+)
+
+// mostSteps is in how many steps a fleet may grow: each is a phase, with histograms of its own.
+const mostSteps = 100
+
+// searchSteps are W5 and A35: how many devices a target carries.
+func searchSteps() []Step {
+	return []Step{
+		{ID: "W5", Keyword: When, Expression: `fleet {string} grows by {count} device(s) every {duration} until an objective breaks:`, Table: Required,
+			Doc: "Looks for how many devices the target carries: connects more and more of the fleet, at most all of it, and ends the run soon after a step in which one of the objectives did not hold. " +
+				"The devices of a step connect in its first quarter. Each step is a phase (\"200 rooms\") with figures of its own. It is the last When of a story.",
+			Example: `fleet "rooms" grows by 100 devices every 10s until an objective breaks:`,
+			Sample:  "| metric  | percentile | limit |\n| publish | p99        | 500ms |\n| connect | p99        | 2s    |",
+			compile: func(c *compiler, a *args) error { return c.grow(a) }},
+		{ID: "A35", Keyword: Then, Expression: `the target carries at least {count} device(s) of {string}`,
+			Doc:     "With at least so many devices of the fleet that grows, all objectives of its growth held. The report says with how many more one broke, and by how much.",
+			Example: `the target carries at least 500 devices of "rooms"`,
+			compile: carries},
+	}
+}
+
+// grow lets a fleet connect in steps, each of which is a phase.
+func (c *compiler) grow(a *args) error {
+	f, err := c.fleet(a.str(0))
+	if err != nil {
+		return err
+	}
+	by, every := a.count(1), a.duration(2)
+	if err := positive(every); err != nil {
+		return err
+	}
+	switch {
+	case c.plan.Search != nil:
+		return surely(wrong("write one story for each", "a story looks once for what its target carries"))
+	case by == 0:
+		return surely(wrong("write for example 100", "a fleet that grows by no device never ends"))
+	case by > f.count:
+		return about(f.name, wrong(fmt.Sprintf("the fleet %q has %d", f.name, f.count), "%d devices a step are more than there are", by))
+	case !f.publishes():
+		return about(f.name, wrong("let it publish", "the fleet %q sends nothing, so nobody sees what the target carries", f.name))
+	}
+	s := &sim.Search{Fleet: f.name, Step: min(scaled(by, c.env.scale), f.scaled), Every: every, Origin: c.origin(), Text: c.step.Text}
+	steps := s.Steps(f.scaled)
+	if steps > mostSteps {
+		return about(f.name, wrong("let it grow by more", "%d devices in steps of %d are %d steps; at most %d are recorded", f.scaled, s.Step, steps, mostSteps))
+	}
+	if s.Objectives, err = c.breakable(a, every); err != nil {
+		return err
+	}
+	if err := c.connect(f.name, sim.Act{Over: sim.Duration(steps) * every, Step: s.Step}, curve{shape: sim.CurveSteps}); err != nil {
+		return err
+	}
+	for k := range steps {
+		p, err := c.open(s.Phase(k, f.scaled))
+		if err != nil {
+			return err
+		}
+		i := c.act(sim.Act{Kind: sim.ActPhaseRun, Phase: p.name, Hold: every})
+		c.plan.Acts[i].Text = fmt.Sprintf("step %d of %d: %d devices of %q", k+1, steps, s.Devices(k, f.scaled), f.name)
+		p.open, p.closed = false, true
+	}
+	c.plan.Search = s
+	return nil
+}
+
+// unended refuses what comes after a search, with which the run ends.
+func (c *compiler) unended() error {
+	if s := c.plan.Search; s != nil && c.step.Kind == When && s.Origin != c.origin() {
+		return surely(wrong("let it happen before, or write another story", "the run ends when an objective has broken, so nothing comes after `%s`", s.Text))
+	}
+	return nil
+}
+
+// breakable reads the objectives of a search. How long an operation took must be known when its step is judged, which
+// is soon after the step.
+func (c *compiler) breakable(a *args, every sim.Duration) (list []sim.Check, err error) {
+	recs, err := a.table.records([]string{"metric", "percentile", "limit"}, nil)
+	if err != nil {
+		return nil, err
+	}
+	for i := range recs {
+		k, err := c.objective(&recs[i])
+		if err != nil {
+			return nil, err
+		}
+		if k.Limit >= every.D().Seconds() {
+			return nil, wrongAt(recs[i].at, "longer steps, or a lower limit", "a step of %s is too short to see %s", words.PrintDuration(every.D()), recs[i].get("limit"))
+		}
+		list = append(list, k)
+	}
+	return list, nil
+}
+
+// carries claims what a search finds.
+func carries(c *compiler, a *args) error {
+	f, err := c.fleet(a.str(1))
+	if err != nil {
+		return err
+	}
+	s, least := c.plan.Search, a.count(0)
+	switch {
+	case s == nil || s.Fleet != f.name:
+		return about(f.name, wrong(fmt.Sprintf("write `When fleet %q grows by 100 devices every 10s until an objective breaks:` with a table", f.name),
+			"nobody looks for how many devices of %q the target carries", f.name))
+	case least == 0:
+		return surely(wrong("write at least 1", "every target carries no device"))
+	case least > f.count:
+		return about(f.name, wrong(fmt.Sprintf("the fleet %q has %d", f.name, f.count), "%d devices are more than there are", least))
+	}
+	for i := range s.Objectives {
+		k := s.Objectives[i]
+		k.Window = sim.Window{Kind: sim.WindowPhase, Phase: s.Phase(0, f.scaled)}
+		if err := c.checkLatency(&k); err != nil {
+			if m, is := err.(*mistake); is {
+				m.text = "in the first step: " + m.text
+			}
+			return err
+		}
+	}
+	c.check(sim.Check{Kind: sim.CheckCarries, Bound: sim.AtLeast, Limit: float64(min(scaled(least, c.env.scale), f.scaled)), Fleet: f.name})
+	return nil
+}
