@@ -2,7 +2,7 @@ package scenarios
 
 import "github.com/myriad-iot/myriad/sim"
 
-// accountSteps are A23: claims on one column of the account of messages.
+// accountSteps are A23, A29 and A36: claims on one column of the account of messages.
 func accountSteps() []Step {
 	return []Step{
 		{ID: "A23", Keyword: Then, Expression: `{count} message(s) is/are dropped`,
@@ -13,6 +13,15 @@ func accountSteps() []Step {
 			Doc:     "The same with another comparison.",
 			Example: `at most 20 messages are dropped`,
 			compile: func(c *compiler, a *args) error { return c.column("dropped", a.vals[0].(sim.Bound), a.count(1)) }},
+		{ID: "A36", Keyword: Then, Expression: `{count} message(s) is/are left without an answer`,
+			Doc: "Exactly so many messages with QoS 1 or 2, or CON, were sent and neither acknowledged nor refused by the end, whether anybody saw them or not. " +
+				"Nothing was promised of them, so `no message is lost` does not count them.",
+			Example: `no message is left without an answer`,
+			compile: func(c *compiler, a *args) error { return c.column("without answer", sim.Exactly, a.count(0)) }},
+		{ID: "A36", Keyword: Then, Expression: `{bound} {count} message(s) is/are left without an answer`,
+			Doc:     "The same with another comparison.",
+			Example: `at most 20 messages are left without an answer`,
+			compile: func(c *compiler, a *args) error { return c.column("without answer", a.vals[0].(sim.Bound), a.count(1)) }},
 		{ID: "A29", Keyword: Then, Expression: `every lost message is admitted by the broker`,
 			Doc: "What is lost, for the probe or for the story's own subscribers, is no more than what the brokers count as dropped from full queues. " +
 				"Mosquitto counts; where the broker does not, and something is lost, the claim is not judged.",

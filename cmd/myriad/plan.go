@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -162,7 +163,8 @@ func lintCommand(g *globals) *cobra.Command {
 assertions without load, percentiles of too few samples. Each mistake is one line, file:line: what is
 wrong: what would be right. Exit code 2 if there is any. A story that its target cannot judge is no
 mistake, and is named; so is one that takes an hour or more, a fleet that sends less often than the story
-is long, and a password that run would not find on this machine: in the environment, or in a file.`,
+is long, what goes on meanwhile for longer than the story, and a password that run would not find on this
+machine: in the environment, or in a file.`,
 		Example: "  myriad lint features/\n  myriad lint --profile plant.yaml plant.feature",
 		RunE: func(c *cobra.Command, paths []string) error {
 			suite, err := stories.load(c, paths)
@@ -181,7 +183,7 @@ is long, and a password that run would not find on this machine: in the environm
 				} else if total += d; d >= long {
 					fmt.Fprintf(c.OutOrStdout(), "%s:%d: takes about %s\n", s.Plan.Story.URI, s.Plan.Story.Line, words.PrintDuration(d.Round(time.Second)))
 				}
-				for _, line := range scenarios.Seldom(&s.Plan) {
+				for _, line := range slices.Concat(scenarios.Seldom(&s.Plan), scenarios.Outlast(&s.Plan)) {
 					fmt.Fprintln(c.OutOrStdout(), line)
 				}
 				for _, list := range [][]sim.Check{s.Plan.Guards, s.Plan.Checks} {

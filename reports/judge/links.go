@@ -40,7 +40,9 @@ func (j *judge) connected(f *finding) {
 	if a.full {
 		took = max(0, a.since-from)
 	}
-	f.claim(j.less(from, took).Seconds(), sim.AtMost, within.Seconds(), int64(who.need), "s")
+	if f.claim(j.less(from, took).Seconds(), sim.AtMost, within.Seconds(), int64(who.need), "s"); !a.full && took >= within {
+		f.claim(math.Inf(1), sim.AtMost, within.Seconds(), int64(who.need), "s")
+	}
 	word := "by the devices' own word: " + j.in.Plan.Fleets[who.fleet].Data().Word()
 	if f.Note = word; a.full {
 		return

@@ -66,7 +66,7 @@ func (j *judge) wills(f *finding) {
 		f.skip("nobody sees the wills of %q arrive at this target", f.Check.Select.Fleet)
 		return
 	case bad == 0 && w.Due == 0:
-		f.skip("no will was due: %s", join("no connection of the devices ended without a DISCONNECT", w.open()))
+		f.skip("no will was due: %s", join(j.noneDue(f.Check.Select), w.open()))
 		return
 	}
 	f.claim(float64(bad), sim.Exactly, 0, int64(w.Due), "wills")
@@ -82,6 +82,17 @@ func (j *judge) wills(f *finding) {
 	case open != "":
 		f.Note = join(f.Note, open)
 	}
+}
+
+// noneDue says why no will of a selection was due.
+func (j *judge) noneDue(s *sim.Selection) string {
+	why := "no connection of the devices ended without a DISCONNECT"
+	if i := j.in.Plan.FleetIndex(s.Fleet); i >= 0 {
+		if w := j.in.Plan.Fleets[i].Data().MQTT.Will; w != nil && w.Delay > 0 {
+			why += ", or they were back before the delay of their wills was over"
+		}
+	}
+	return why
 }
 
 // noWill judges that no will is published.

@@ -111,7 +111,11 @@ func (p *printer) story(r *reports.Result) {
 	p.lines(p.o.paint(verdictColor(r.Verdict), mark(r.Verdict))+" ", 2, plain(or(s.Name, "story")), bold)
 	p.wrap("  ", at, grey)
 	for _, reason := range r.Reasons {
-		p.wrap("  "+string(r.Verdict)+": ", plain(reason), verdictColor(r.Verdict))
+		before, color := string(r.Verdict), verdictColor(r.Verdict)
+		if r.Verdict == reports.Passed || r.Verdict == reports.Failed { // what stands beside the claims, which are why
+			before, color = "note", grey
+		}
+		p.wrap("  "+before+": ", plain(reason), color)
 	}
 	for i := range r.Findings {
 		p.finding(&r.Findings[i])
