@@ -134,6 +134,9 @@ func (m *matcher) explain(keyword Keyword, text string) error {
 	if err := m.misplaced(keyword, text); err != nil {
 		return err
 	}
+	if err := m.reworded(keyword, text); err != nil {
+		return err
+	}
 	if m.loose == nil {
 		var err error
 		if m.loose, err = m.loosely(); err != nil {
