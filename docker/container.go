@@ -57,6 +57,7 @@ type Setup struct {
 	Figures     int           // the TCP port to tell figures at, if [Container.Figures] wants one; 0: nobody asks for them
 	Certificate Certificate   // of the secured listeners
 	Settings    []sim.Setting // each is one of [Container.Settings], at most one of a name
+	Login       sim.Login     // who Myriad itself is, if it is to be let in where the settings say who is
 
 	// Of clusters.
 	Peers  []Peer // all nodes in their order, also for the balancer before them; none: there is no cluster

@@ -33,21 +33,24 @@ func Mosquitto() Container {
 		Files:   mosquittoFiles,
 		Figures: Figures{Form: FiguresTopics},
 		Settings: []Setting{
-			{"autosave_interval", wholeNumber, "30"},
-			{"max_inflight_bytes", wholeNumber, "65536"},
-			{"max_inflight_messages", wholeNumber, "20"},
-			{"max_keepalive", wholeNumber, "120"},
-			{"max_packet_size", wholeNumber, "65536"},
-			{"max_queued_bytes", wholeNumber, "1048576"},
-			{"max_queued_messages", wholeNumber, "1000"},
-			{"memory_limit", wholeNumber, "67108864"},
-			{"message_size_limit", wholeNumber, "4096"},
-			{"persistence", trueOrFalse, "false"},
-			{"persistent_client_expiration", regexp.MustCompile(`^[1-9]\d{0,5}[hdwmy]$`), "2h"},
-			{"queue_qos0_messages", trueOrFalse, "true"},
-			{"retain_available", trueOrFalse, "false"},
-			{"set_tcp_nodelay", trueOrFalse, "true"},
-			{"upgrade_outgoing_qos", trueOrFalse, "true"},
+			{Name: settingACL, Value: pathOfFile, Example: "access.acl", File: true},
+			{Name: settingAnonymous, Value: trueOrFalse, Example: "false"},
+			{Name: "autosave_interval", Value: wholeNumber, Example: "30"},
+			{Name: "max_inflight_bytes", Value: wholeNumber, Example: "65536"},
+			{Name: "max_inflight_messages", Value: wholeNumber, Example: "20"},
+			{Name: "max_keepalive", Value: wholeNumber, Example: "120"},
+			{Name: "max_packet_size", Value: wholeNumber, Example: "65536"},
+			{Name: "max_queued_bytes", Value: wholeNumber, Example: "1048576"},
+			{Name: "max_queued_messages", Value: wholeNumber, Example: "1000"},
+			{Name: "memory_limit", Value: wholeNumber, Example: "67108864"},
+			{Name: "message_size_limit", Value: wholeNumber, Example: "4096"},
+			{Name: settingPasswords, Value: pathOfFile, Example: "users.txt", File: true},
+			{Name: "persistence", Value: trueOrFalse, Example: "false"},
+			{Name: "persistent_client_expiration", Value: regexp.MustCompile(`^[1-9]\d{0,5}[hdwmy]$`), Example: "2h"},
+			{Name: "queue_qos0_messages", Value: trueOrFalse, Example: "true"},
+			{Name: "retain_available", Value: trueOrFalse, Example: "false"},
+			{Name: "set_tcp_nodelay", Value: trueOrFalse, Example: "true"},
+			{Name: "upgrade_outgoing_qos", Value: trueOrFalse, Example: "true"},
 		},
 		Version: []string{"/usr/sbin/mosquitto", "-h"}, Banner: `mosquitto version (\S+)`,
 		Lacks: []Lack{{Says: "Websockets support not available", Schemes: []sim.Scheme{sim.SchemeWS, sim.SchemeWSS}}},
@@ -56,7 +59,11 @@ func Mosquitto() Container {
 
 // mosquittoFiles adds the listeners to the configuration, and the files that they need.
 func mosquittoFiles(s *Setup) (map[string][]byte, error) {
-	config, files := written(mosquittoConf, s.Settings, func(name string) string { return name + " " }), make(map[string][]byte)
+	settings, files, err := mosquittoAccess(s)
+	if err != nil {
+		return nil, err
+	}
+	config := written(mosquittoConf, settings, func(name string) string { return name + " " })
 	for _, l := range s.Listeners {
 		if l.Scheme.Channel() != sim.ChannelMQTT {
 			return nil, fmt.Errorf("mosquitto does not speak %q", l.Scheme)

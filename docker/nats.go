@@ -47,12 +47,12 @@ func NATS() Container {
 		Files:   natsFiles, Joins: true,
 		Figures: Figures{Form: FiguresJSON, Path: "/varz", Connections: "connections"},
 		Settings: []Setting{
-			{"max_connections", wholeNumber, "1000"},
-			{"max_pending", natsSize, "64MB"},
-			{"max_payload", natsSize, "1MB"},
-			{"ping_interval", natsTime, "2m"},
-			{"ping_max", wholeNumber, "2"},
-			{"write_deadline", natsTime, "10s"},
+			{Name: "max_connections", Value: wholeNumber, Example: "1000"},
+			{Name: "max_pending", Value: natsSize, Example: "64MB"},
+			{Name: "max_payload", Value: natsSize, Example: "1MB"},
+			{Name: "ping_interval", Value: natsTime, Example: "2m"},
+			{Name: "ping_max", Value: wholeNumber, Example: "2"},
+			{Name: "write_deadline", Value: natsTime, Example: "10s"},
 		},
 		Version: []string{"/nats-server", "--version"}, Banner: `nats-server: v(\S+)`,
 	}

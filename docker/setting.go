@@ -15,12 +15,14 @@ type Setting struct {
 	Name    string         // as the service's manual has it
 	Value   *regexp.Regexp // what its value looks like
 	Example string
+	File    bool // the value is the path of a file of the story, which goes into the container
 }
 
 // What values look like, in the words of the services.
 var (
 	wholeNumber = regexp.MustCompile(`^(?:0|[1-9]\d{0,14})$`)
 	trueOrFalse = regexp.MustCompile(`^(?:true|false)$`)
+	pathOfFile  = regexp.MustCompile(`^[^\x00-\x1f]+$`)
 )
 
 // FindSetting returns the setting of a name, nil if the service has none.

@@ -24,6 +24,9 @@ func TestSettingsAreWritten(t *testing.T) {
 				t.Errorf("%s: %s takes the example %q, or too much", name, s.Name, s.Example)
 			}
 			setup := Setup{Bind: Loopback, Listeners: []Listener{{sim.SchemeMQTT, 20001}}, Private: []int{1, 2}, Settings: []sim.Setting{{Name: s.Name, Value: s.Example}}}
+			if s.File {
+				setup.Settings[0].File = sim.NewSecret("a:b")
+			}
 			files, err := c.Files(&setup)
 			if err != nil {
 				t.Fatal(err)
@@ -33,7 +36,7 @@ func TestSettingsAreWritten(t *testing.T) {
 				for line := range strings.Lines(string(text)) {
 					if fields := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" :=\n", r) }); len(fields) > 1 && fields[0] == s.Name {
 						lines++
-						if got := strings.Join(fields[1:], " "); got != s.Example {
+						if got := strings.Join(fields[1:], " "); s.File && len(files[got]) == 0 || !s.File && got != s.Example {
 							t.Errorf("%s: %s is %q, want %q", name, s.Name, got, s.Example)
 						}
 					}

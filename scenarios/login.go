@@ -9,6 +9,7 @@ import (
 
 	messages "github.com/cucumber/messages/go/v21"
 
+	"github.com/myriad-iot/myriad/docker"
 	"github.com/myriad-iot/myriad/scenarios/input"
 	"github.com/myriad-iot/myriad/sim"
 )
@@ -58,6 +59,8 @@ func (c *compiler) logIn() {
 		t.Login = c.env.opts.Login
 	case t.Login != (sim.Login{}):
 		c.password(&t.Login.Password, c.targetFolder, at)
+	case docker.Guards(t.Settings):
+		t.Login = ownLogin()
 	default:
 		t.Login = c.shared()
 	}

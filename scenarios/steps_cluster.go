@@ -30,7 +30,7 @@ func clusterSteps() []Step {
 			compile: func(c *compiler, a *args) error {
 				t, err := clusterOf(a)
 				if err == nil {
-					err = configured(&t, a)
+					err = c.configured(&t, a)
 				}
 				if err != nil {
 					return err

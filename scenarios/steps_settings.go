@@ -1,9 +1,15 @@
 package scenarios
 
 import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 
+	"github.com/myriad-iot/myriad/docker"
+	"github.com/myriad-iot/myriad/scenarios/input"
 	"github.com/myriad-iot/myriad/scenarios/targets"
 	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
@@ -14,7 +20,8 @@ const minMemory = 6 << 20
 
 // settingSteps are T6 and T7: how a service in a container is configured, and what it may use.
 func settingSteps() []Step {
-	const doc = "Each row is a line of the broker's own configuration; a wrong name is answered with those that there are."
+	const doc = "Each row is a line of the broker's own configuration; a wrong name is answered with those that there are. " +
+		"Mosquitto's password_file and acl_file are files of the story: a line name:password is hashed if it is not, who gives a password_file lets in nobody else, and Myriad itself is let in by a user that it adds."
 	return []Step{
 		{ID: "T7", Keyword: Given, Expression: `a {broker} broker with:`, Table: Required,
 			Doc:     "Starts the broker in a container, configured so. " + doc,
@@ -47,14 +54,14 @@ const settingSample = "| setting             | value |\n" +
 // brokerWith sets the target to a broker in a container with the settings of a table.
 func (c *compiler) brokerWith(a *args, version string) error {
 	t := inContainer(a.str(0), version)
-	if err := configured(&t, a); err != nil {
+	if err := c.configured(&t, a); err != nil {
 		return err
 	}
 	return c.setTarget(t)
 }
 
 // configured gives a target in containers the settings of a table.
-func configured(t *sim.TargetSpec, a *args) error {
+func (c *compiler) configured(t *sim.TargetSpec, a *args) error {
 	recs, err := a.table.records([]string{"setting", "value"}, nil)
 	if err != nil {
 		return err
@@ -76,8 +83,39 @@ func configured(t *sim.TargetSpec, a *args) error {
 		case !s.Value.MatchString(value):
 			return wrongAt(recs[i].cells["value"].at, "write for example "+s.Example, "%q is not a value of %s", value, name)
 		}
-		t.Settings = append(t.Settings, sim.Setting{Name: name, Value: value})
+		one := sim.Setting{Name: name, Value: value}
+		if what.FindSetting(name).File {
+			if err := c.fileOf(&one); err != nil {
+				if m, is := err.(*mistake); is {
+					m.at = recs[i].cells["value"].at
+				}
+				return err
+			}
+		}
+		t.Settings = append(t.Settings, one)
 	}
+	return nil
+}
+
+// largestFile is how large a file may be that a setting names: a million users, with their passwords hashed.
+const largestFile = 200 << 20
+
+// fileOf reads the file that a setting names. Nothing shows its text, which may be passwords.
+func (c *compiler) fileOf(s *sim.Setting) error {
+	at, err := c.folder.find(s.Value)
+	if err != nil {
+		return err
+	}
+	defer at.Close()
+	text, err := input.Read(at.fsys, at.base, largestFile)
+	if err != nil {
+		return missing(at.shown, err)
+	}
+	if bytes.Contains(text, []byte(docker.OwnUser)) {
+		return wrong("leave that user out: Myriad adds it", "the file %q names %s, who is Myriad itself", at.shown, docker.OwnUser)
+	}
+	sum := sha256.Sum256(text)
+	s.File, s.Sum = sim.ParseSecret("file:"+s.Value).With(string(text)), hex.EncodeToString(sum[:])
 	return nil
 }
 
@@ -141,6 +179,11 @@ func (c *compiler) configure(t *sim.TargetSpec) {
 			t.Limits = append(t.Limits, l)
 		}
 	}
+}
+
+// ownLogin is who Myriad itself is to a broker whose settings say who is let in: somebody who may do everything.
+func ownLogin() sim.Login {
+	return sim.Login{Username: docker.OwnUser, Password: sim.NewSecret(rand.Text())}
 }
 
 // named is how messages call a target.

@@ -158,7 +158,9 @@ type TargetSpec struct {
 // Setting is a line of a service's own configuration.
 type Setting struct {
 	Name  string `json:"name"`
-	Value string `json:"value"`
+	Value string `json:"value"`         // of one with a file: its path, as the story has it
+	File  Secret `json:"file,omitzero"` // what the file holds, which may be passwords; the zero value: there is no file
+	Sum   string `json:"sum,omitempty"` // of the file, in hex, so that a plan's hash is another when it changes: SHA-256
 }
 
 // Limit is what a service may use of this machine at most; 0 is as much as there is.

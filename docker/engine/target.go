@@ -42,6 +42,7 @@ type Target struct {
 	Certificate docker.Certificate
 
 	Settings []sim.Setting // of the first service, or of each node of a cluster
+	Login    sim.Login     // likewise: who Myriad itself is
 	Limits   []sim.Limit   // of services, at most one of each
 
 	Figures bool // services are made ready to tell figures of themselves: see [Target.Tell]
@@ -131,7 +132,7 @@ func (t *Target) plan(ctx context.Context) error {
 		b.recipe = recipe{image: img, publish: publish || b.what.Node > 0, inside: b.what.Node > 0 || publish && t.clustered()}
 		b.setup = docker.Setup{Bind: docker.Loopback, Certificate: t.Certificate, Self: b.what.Node}
 		if i == 0 || b.what.Node > 0 {
-			b.setup.Settings = t.Settings
+			b.setup.Settings, b.setup.Login = t.Settings, t.Login
 		}
 		if b.recipe.publish {
 			b.setup.Bind = "0.0.0.0" // of the container
