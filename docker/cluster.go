@@ -1,6 +1,11 @@
 package docker
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+
+	"github.com/myriad-iot/myriad/sim"
+)
 
 // The bounds of how many nodes a cluster has. More than seven make a quorum slower and not safer.
 const (
@@ -15,6 +20,7 @@ func Cluster(broker Container, n int) []Container {
 	for i := range n {
 		node := broker
 		node.Service.Name, node.Node = NodeName(broker.Service.Name, i+1), i+1
+		node.Service.Breaks = append(slices.Clone(broker.Service.Breaks), sim.PowerCut)
 		list = append(list, node)
 	}
 	return append(list, HAProxy())

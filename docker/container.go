@@ -23,6 +23,8 @@ type Container struct {
 
 	Settings []Setting // what a story may set
 
+	Data string // the folder that it keeps its data in, where its disk may be limited and filled; empty: it may not
+
 	Login   sim.Login     // whom the service wants to be named by those who say nothing of it
 	Joins   bool          // several of it form a cluster, which [Setup.Peers] are
 	InTurn  bool          // of nodes of a cluster: each starts when the one before it is ready; else all at once

@@ -113,6 +113,11 @@ func sampleStory(s *Step) string {
 	if s.ID == "A27" {
 		line(Given, `devices of "rooms" leave the will "gone" on "building/{id}/state"`)
 	}
+	if strings.Contains(s.Example, "the disk of") {
+		line(Given, `a mosquitto broker in a container`)
+		line(Given, `the limits of "broker":`)
+		b.WriteString("      | disk |\n      | 128 MB |\n")
+	}
 	example(Given)
 	if s.ID == "A26" {
 		line(When, `fleet "panels" connects evenly over 10s`)

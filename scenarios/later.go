@@ -52,7 +52,6 @@ N2 {selection} see(s) {duration} latency, {duration} jitter and {percent} packet
 X3 the link between {string} and {string} is cut for {duration}
 X4 {string} answers {duration} slower for {duration}
 X5 {string} is limited to {size} of memory
-X5 the disk of {string} fills up
 X7 {selection} send(s) malformed/oversized/duplicated payloads at {rate}
 X8 signal {string} of {selection} spikes/drifts/freezes for {duration}
 X9 {string} is restored from backup {string}

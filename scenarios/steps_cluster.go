@@ -91,6 +91,19 @@ func nodeSteps() []Step {
 				delete(c.lostNodes, name)
 				return c.strike("rejoin", name, 0, nil)
 			}},
+		{ID: "X6", Keyword: When, Expression: `broker node {count} is cut off for {duration}( meanwhile)`,
+			Doc:     "For that long the node of a cluster has no network, as with its cable pulled: it goes on by itself, and neither it, nor the other nodes, nor the balancer is told. What it makes of that is what the story is about.",
+			Example: `broker node 2 is cut off for 20s`,
+			compile: func(c *compiler, a *args) error {
+				if err := positive(a.duration(1)); err != nil {
+					return err
+				}
+				name, err := c.node(a.count(0))
+				if err != nil {
+					return err
+				}
+				return c.strike("isolate", name, a.duration(1), nil)
+			}},
 	}
 }
 

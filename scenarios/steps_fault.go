@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/myriad-iot/myriad/scenarios/targets"
@@ -46,6 +47,19 @@ func faultSteps() []Step {
 				}
 				return c.strike("squeeze", a.str(0), a.duration(2), map[string]string{fault.ArgProcessors: strconv.FormatFloat(share, 'f', -1, 64)})
 			}},
+		{ID: "X5", Keyword: When, Expression: `the disk of {string} fills up`,
+			Doc:     "From here to the end of the story there is no room on the disk of the service, whose limits must say how large it is. The step takes no time. Mosquitto and RabbitMQ in containers only.",
+			Example: `the disk of "broker" fills up`,
+			compile: func(c *compiler, a *args) error { return c.fillUp(a.str(0), 0) }},
+		{ID: "X5", Keyword: When, Expression: `the disk of {string} fills up for {duration}( meanwhile)`,
+			Doc:     "The same for a time; then there is as much room as before.",
+			Example: `the disk of "broker" fills up for 20s`,
+			compile: func(c *compiler, a *args) error {
+				if err := positive(a.duration(1)); err != nil {
+					return err
+				}
+				return c.fillUp(a.str(0), a.duration(1))
+			}},
 		{ID: "X3", Keyword: When, Expression: `the link of {selection} is cut for {duration}( meanwhile)`,
 			Doc:     "For that long no packet passes between these devices and the target, and neither side is told: both notice it, if at all, by their own timers.",
 			Example: `the link of 10% of "rooms" is cut for 20s`,
@@ -56,6 +70,24 @@ func faultSteps() []Step {
 				return c.afflictFor("cut", a.selection(0), a.duration(1), nil)
 			}},
 	}
+}
+
+// fillUp fills the disk of a service, of which it must be known how large it is. Else it would be this machine's.
+func (c *compiler) fillUp(service string, over sim.Duration) error {
+	if c.disk(service) == 0 && targets.Called(service) != nil {
+		return wrong(fmt.Sprintf("write `Given the limits of %q:` with a column disk, as in | disk | and | 128 MB |", service), "how large the disk of %q is, is not said", service)
+	}
+	return c.strike("fill", service, over, nil)
+}
+
+// disk is the limit of a service's disk, 0 if it has none.
+func (c *compiler) disk(service string) int64 {
+	for _, l := range c.limits {
+		if l.Service == service {
+			return l.Disk
+		}
+	}
+	return 0
 }
 
 // strikeFor breaks the service of the first parameter for the duration of the second.
@@ -74,6 +106,9 @@ func (c *compiler) strike(verb, service string, over sim.Duration, args map[stri
 	}
 	if targets.Called(service) == nil {
 		return wrong(known(service, "service", targets.ServiceNames()), "unknown service %q", service)
+	}
+	if c.disk(service) > 0 && (slices.Contains(k.Needs, sim.PowerStop) || slices.Contains(k.Needs, sim.PowerKill)) {
+		return wrong("leave the limit of its disk out", "%q cannot be %s: a disk with a limit would be empty after it", service, k.Done)
 	}
 	if c.lostNodes[service] {
 		return wrong("write that it rejoins first", "%q is lost", service)

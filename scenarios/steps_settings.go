@@ -18,6 +18,9 @@ import (
 // minMemory is the least that Docker takes as a limit of memory.
 const minMemory = 6 << 20
 
+// minDisk is the least that brokers start with.
+const minDisk = 16_000_000
+
 // settingSteps are T6 and T7: how a service in a container is configured, and what it may use.
 func settingSteps() []Step {
 	const doc = "Each row is a line of the broker's own configuration; a wrong name is answered with those that there are. " +
@@ -39,11 +42,12 @@ func settingSteps() []Step {
 				return c.brokerWith(a, a.str(1))
 			}},
 		{ID: "T6", Keyword: Given, Expression: `the limits of {string}:`, Table: Required,
-			Doc: "What a service in a container may use of this machine at most: a share of one processor (200% is two), and memory, without swap. " +
-				"A service that takes more memory is ended by the kernel.",
+			Doc: "What a service in a container may use of this machine at most: a share of one processor (200% is two), memory, without swap, and disk. " +
+				"A service that takes more memory is ended by the kernel. A disk with a limit is in memory, counts in the service's, and is empty when the service was ended, " +
+				"so it must not be ended; Mosquitto and RabbitMQ only.",
 			Example: `the limits of "broker":`,
-			Sample: "| cpu | memory |\n" +
-				"| 50% | 64 MB  |",
+			Sample: "| cpu | memory | disk   |\n" +
+				"| 50% | 512 MB | 128 MB |",
 			compile: serviceLimits},
 	}
 }
@@ -124,7 +128,7 @@ func serviceLimits(c *compiler, a *args) error {
 	if targets.Called(name) == nil {
 		return wrong(known(name, "service", targets.ServiceNames()), "unknown service %q", name)
 	}
-	recs, err := a.table.records(nil, []string{"cpu", "memory"})
+	recs, err := a.table.records(nil, []string{"cpu", "memory", "disk"})
 	if err != nil {
 		return err
 	}
@@ -149,8 +153,19 @@ func serviceLimits(c *compiler, a *args) error {
 			return wrongAt(recs[0].cells["memory"].at, "write at least 6 MiB", "Docker gives a container no less memory than that")
 		}
 	}
-	if l.CPU == 0 && l.Memory == 0 {
-		return wrongAt(recs[0].at, "write cpu or memory, or both", "the limits of %q limit nothing", name)
+	if v, ok, err := recs[0].parse("disk", string(words.Size)); err != nil {
+		return err
+	} else if ok {
+		at := recs[0].cells["disk"].at
+		switch l.Disk = v.(int64); {
+		case l.Disk < minDisk:
+			return wrongAt(at, "write at least 16 MB", "a service cannot run with so little of a disk")
+		case l.Memory > 0 && l.Disk >= l.Memory:
+			return wrongAt(at, "write less than its memory", "a disk with a limit is in the memory of its service, which has no room for it")
+		}
+	}
+	if l.CPU == 0 && l.Memory == 0 && l.Disk == 0 {
+		return wrongAt(recs[0].at, "write cpu, memory or disk, or some of them", "the limits of %q limit nothing", name)
 	}
 	c.limits = append(c.limits, l)
 	return nil
@@ -175,6 +190,8 @@ func (c *compiler) configure(t *sim.TargetSpec) {
 			c.cannot("the target %q has no service %q in a container", t.Name, l.Service)
 		case targets.Named(t, l.Service).Nodes > 0:
 			c.cannot("%s", apart(targets.Named(t, l.Service)))
+		case l.Disk > 0 && !targets.Named(t, l.Service).Bears([]sim.Power{sim.PowerFill}):
+			c.cannot("the disk of %q has no limit in the target %s", l.Service, named(t))
 		default:
 			t.Limits = append(t.Limits, l)
 		}

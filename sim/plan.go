@@ -168,6 +168,7 @@ type Limit struct {
 	Service string  `json:"service"`
 	CPU     float64 `json:"cpu,omitempty"`    // processors: 0.5 is half of one
 	Memory  int64   `json:"memory,omitempty"` // bytes; there is no swap beside it
+	Disk    int64   `json:"disk,omitempty"`   // bytes for its data; they are in memory then, and gone when it ends
 }
 
 // Connects reports whether any act of the plan connects devices of a fleet.

@@ -37,6 +37,8 @@ const (
 	PowerKill   Power = "kill"   // end it at once, so that nothing is flushed, and start it again
 	PowerFreeze Power = "freeze" // hold it, with its sockets open, and let it go on
 	PowerLimit  Power = "limit"  // let it have less CPU; its handle is a [Limitable]
+	PowerCut    Power = "cut"    // take its network away; its handle is a [Cuttable]
+	PowerFill   Power = "fill"   // fill its disk, if that has a limit; its handle is a [Fillable]
 )
 
 // Fact is what a service tells of the messages that it was sent.

@@ -34,6 +34,25 @@ type Limitable interface {
 	Limit(ctx context.Context, processors float64) error
 }
 
+// Fillable handles can also leave their service no room on its disk.
+type Fillable interface {
+	// Fill takes all the room that is left, or gives it back. It is an error if the disk has no limit of its own, and
+	// a [ServiceEnded] if the service has ended meanwhile.
+	Fill(ctx context.Context, full bool) error
+}
+
+// Cuttable handles can also take the network away from their service.
+type Cuttable interface {
+	// Cut takes the network away, so that no packet passes and neither side is told, or gives it back with the same
+	// address.
+	Cut(ctx context.Context, off bool) error
+}
+
+// ServiceEnded is the error of something that was to be done to a service which had ended by itself.
+type ServiceEnded struct{ Why string }
+
+func (e *ServiceEnded) Error() string { return "it has ended by itself: " + e.Why }
+
 // Metered targets tell what their services use of this machine.
 type Metered interface {
 	// Meter tells what a service uses, about once a second, until ctx ends or nothing more is known, and blocks

@@ -321,6 +321,8 @@ func check(c *cobra.Command, t *engine.Target) (err error) {
 			if err = errors.Join(h.Freeze(ctx, true), h.Freeze(ctx, false)); err == nil {
 				err = t.Ready(ctx, at)
 			}
+		case sim.PowerFill, sim.PowerCut:
+			continue // its disk has no limit here, and it no network of its own
 		case sim.PowerLimit:
 			if l, ok := h.(sim.Limitable); ok {
 				err = errors.Join(l.Limit(ctx, 0.5), t.Ready(ctx, at), l.Limit(ctx, 0))

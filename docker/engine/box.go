@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -108,6 +109,9 @@ func (b *box) create(ctx context.Context) error {
 					h.NanoCPUs = b.nanoCPUs(b.most.CPU)
 				}
 				h.Memory, h.MemorySwap = b.most.Memory, b.most.Memory // the latter is both together
+				if b.most.Disk > 0 {
+					h.Tmpfs = map[string]string{b.what.Data: fmt.Sprintf("size=%d,mode=1777", b.most.Disk)}
+				}
 				if !r.publish {
 					h.NetworkMode = "host"
 					return
@@ -272,6 +276,9 @@ func (b *box) say(ctx context.Context, command ...string) (string, error) {
 	return string(text), err
 }
 
+// colors are what programs write for terminals.
+var colors = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
 // lastWords returns the end of what the service wrote, for an error. It may lack the very last
 // lines of one that lives or was killed: they are in its buffer.
 func (b *box) lastWords(ctx context.Context) string {
@@ -288,7 +295,7 @@ func (b *box) lastWords(ctx context.Context) string {
 	if _, err := stdcopy.StdCopy(&out, &out, r); err != nil {
 		return err.Error()
 	}
-	text := strings.TrimSpace(out.String())
+	text := strings.TrimSpace(colors.ReplaceAllString(out.String(), ""))
 	if text == "" {
 		return "(empty)"
 	}

@@ -110,11 +110,22 @@ func TestCluster(t *testing.T) {
 		_, one := node(i + 1)
 		all = append(all, one)
 	}
-	soon(t, "all three again", func() error {
+	again := func() error {
 		ctx, cancel := context.WithTimeout(t.Context(), tryTimeout)
 		defer cancel()
 		return target.Joined(ctx, all)
-	})
+	}
+	soon(t, "all three again", again)
+
+	must(t, second.(sim.Cuttable).Cut(t.Context(), true))
+	if state, err := exec.Command("docker", "inspect", "--format", "{{.State.Running}} {{len .NetworkSettings.Networks}}", target.boxes[1].id).Output(); err != nil || strings.TrimSpace(string(state)) != "true 0" {
+		t.Errorf("cut off, it runs in so many networks: %q, %v", state, err)
+	}
+	unwellAt(t, check, its)
+	soon(t, "with the second node cut off", through)
+	must(t, second.(sim.Cuttable).Cut(t.Context(), false))
+	soon(t, "all three once more", again)
+	must(t, check(t.Context(), its))
 
 	third, its := node(3)
 	must(t, third.Freeze(t.Context(), true))

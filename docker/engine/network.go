@@ -192,6 +192,29 @@ func (p *place) settle(r *testcontainers.ContainerRequest) {
 	}
 }
 
+// cut takes the container out of its network, or puts it there again.
+func (b *box) cut(ctx context.Context, off bool) error {
+	p := b.recipe.place
+	if p == nil {
+		return errors.New("cut: it has no network of its own")
+	}
+	var err error
+	if off {
+		_, err = b.cli.NetworkDisconnect(ctx, p.network, client.NetworkDisconnectOptions{Container: b.id, Force: true})
+	} else {
+		_, err = b.cli.NetworkConnect(ctx, p.network, client.NetworkConnectOptions{Container: b.id, EndpointConfig: p.endpoint()})
+	}
+	if err != nil {
+		return fmt.Errorf("cut: %w", err)
+	}
+	return nil
+}
+
+// endpoint is how a container is there: at its address.
+func (p *place) endpoint() *network.EndpointSettings {
+	return &network.EndpointSettings{IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: p.address}}
+}
+
 // host gives a container the names of all others: Docker's own names are those of containers that run.
 func (p *place) host(h *container.HostConfig) {
 	h.NetworkMode, h.ExtraHosts = container.NetworkMode(p.network), p.hosts

@@ -299,6 +299,16 @@ func (h handle) Limit(ctx context.Context, processors float64) error {
 	return h.do(func(b *box) error { return b.limit(ctx, processors) })
 }
 
+// Cut implements [sim.Cuttable].
+func (h handle) Cut(ctx context.Context, off bool) error {
+	return h.do(func(b *box) error { return b.cut(ctx, off) })
+}
+
+// Fill implements [sim.Fillable].
+func (h handle) Fill(ctx context.Context, full bool) error {
+	return h.do(func(b *box) error { return b.fill(ctx, full) })
+}
+
 func (h handle) do(act func(*box) error) error {
 	if h.i >= len(h.t.boxes) {
 		return h.t.notStarted()

@@ -19,6 +19,7 @@ const s = time.Second
 type service struct {
 	began        time.Time
 	down, frozen bool
+	ended        bool   // it does not survive a full disk
 	fail         string // the call that fails
 	used         []sim.Power
 	log          []string
@@ -77,6 +78,33 @@ func (v *service) Limit(ctx context.Context, processors float64) error {
 	err := v.call(name, sim.PowerLimit)
 	if err == nil {
 		v.frozen = processors > 0
+	}
+	return err
+}
+
+func (v *service) Fill(ctx context.Context, full bool) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if !full && v.ended {
+		return &sim.ServiceEnded{Why: "no space left"}
+	}
+	name := map[bool]string{true: "fill", false: "empty"}[full]
+	err := v.call(name, sim.PowerFill)
+	if err == nil {
+		v.frozen = full
+	}
+	return err
+}
+
+func (v *service) Cut(ctx context.Context, off bool) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	name := map[bool]string{true: "cut", false: "join"}[off]
+	err := v.call(name, sim.PowerCut)
+	if err == nil {
+		v.frozen = off
 	}
 	return err
 }
@@ -148,7 +176,7 @@ func TestEachFault(t *testing.T) {
 // A call that fails ends the fault with its error, and nothing is told of what did not come about.
 func TestFaultsThatFail(t *testing.T) {
 	for _, k := range ofServices(t) {
-		for _, fail := range []string{"stop", "kill", "up", "freeze", "thaw", "limit", "free"} {
+		for _, fail := range []string{"stop", "kill", "up", "freeze", "thaw", "limit", "free", "fill", "empty", "cut", "join"} {
 			bubble.Test(t, func(t *testing.T) {
 				v := &service{fail: fail}
 				events, err := run(t.Context(), &k, v, 3*s)
@@ -160,7 +188,7 @@ func TestFaultsThatFail(t *testing.T) {
 				if failed != (err != nil) {
 					t.Errorf("%s, when %s fails: %v", k.Verb, fail, err)
 				}
-				if begins := fail != "up" && fail != "thaw" && fail != "free"; failed && (len(events) > 1 || begins && len(events) > 0) {
+				if begins := fail != "up" && fail != "thaw" && fail != "free" && fail != "empty" && fail != "join"; failed && (len(events) > 1 || begins && len(events) > 0) {
 					t.Errorf("%s, when %s fails, told %q", k.Verb, fail, events)
 				}
 			})
@@ -177,6 +205,8 @@ func TestWhatFaultsDo(t *testing.T) {
 		"kill":    {40 * s, []string{"0s kill", "40s up"}},
 		"freeze":  {1400 * time.Millisecond, []string{"0s freeze", "1.4s thaw"}},
 		"squeeze": {9 * s, []string{"0s limit", "9s free"}},
+		"isolate": {8 * s, []string{"0s cut", "8s join"}},
+		"fill":    {7 * s, []string{"0s fill", "7s empty"}},
 		"stutter": {2100 * time.Millisecond, []string{"0s freeze", "200ms thaw", "1s freeze", "1.2s thaw", "2s freeze", "2.1s thaw"}},
 	} {
 		bubble.Test(t, func(t *testing.T) {
@@ -189,6 +219,26 @@ func TestWhatFaultsDo(t *testing.T) {
 	}
 	if _, ok := Find("melt"); ok {
 		t.Error("there is a fault that is not in the table")
+	}
+}
+
+// Without a time a disk stays full to the end of the story. What a service does not survive is told, and is no error of
+// Myriad's.
+func TestFullDisk(t *testing.T) {
+	for _, ends := range []bool{false, true} {
+		bubble.Test(t, func(t *testing.T) {
+			v, k := &service{ended: ends}, fill()
+			over, cancel := context.WithTimeout(t.Context(), 90*s)
+			defer cancel()
+			last := ledger.EventServiceFree
+			if ends {
+				last = ledger.EventServiceDown
+			}
+			events, err := run(over, &k, v, 0)
+			if err != nil || time.Since(v.began) != 90*s || !slices.Equal(events, []ledger.EventKind{ledger.EventServiceLimited, last}) {
+				t.Errorf("%v after %v: told %q", err, time.Since(v.began), events)
+			}
+		})
 	}
 }
 

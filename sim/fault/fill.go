@@ -1,0 +1,43 @@
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
+)
+
+// fill leaves the service no room on its disk for the fault's time; without a time, to the end of the story.
+func fill() Kind {
+	return Kind{
+		Site: sim.SiteService, Verb: "fill", Done: "given a full disk", Needs: []sim.Power{sim.PowerFill},
+		Run: func(ctx context.Context, s *Scene) error {
+			of, ok := s.Handle.(sim.Fillable)
+			if !ok {
+				return fmt.Errorf("fill: the disk of %q cannot be filled", s.Fault.Name)
+			}
+			whole := context.WithoutCancel(ctx)
+			if err := of.Fill(whole, true); err != nil {
+				return err
+			}
+			s.Note(ledger.EventServiceLimited, "has no room on its disk")
+			if s.Fault.For > 0 {
+				s.last(ctx)
+			} else {
+				<-ctx.Done()
+			}
+			var ended *sim.ServiceEnded
+			switch err := of.Fill(whole, false); {
+			case errors.As(err, &ended): // what a full disk did to it is what the story is about
+				s.Note(ledger.EventServiceDown, "did not survive it: "+ended.Why)
+				return nil
+			case err != nil:
+				return err
+			}
+			s.Note(ledger.EventServiceFree, "has room on its disk again")
+			return nil
+		},
+	}
+}

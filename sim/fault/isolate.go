@@ -1,0 +1,34 @@
+package fault
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
+)
+
+// isolate takes the network away from the service for the fault's time, as a cable that is pulled: it goes on by itself,
+// and neither it nor others are told. Connections of devices by it are as good as gone, but nobody ends them.
+func isolate() Kind {
+	return Kind{
+		Site: sim.SiteService, Verb: "isolate", Done: "cut off", Needs: []sim.Power{sim.PowerCut}, Severs: true,
+		Run: func(ctx context.Context, s *Scene) error {
+			of, ok := s.Handle.(sim.Cuttable)
+			if !ok {
+				return fmt.Errorf("isolate: %q has no network that can be taken away", s.Fault.Name)
+			}
+			whole := context.WithoutCancel(ctx)
+			if err := of.Cut(whole, true); err != nil {
+				return err
+			}
+			s.Note(ledger.EventServiceLimited, "is cut off")
+			s.last(ctx)
+			if err := of.Cut(whole, false); err != nil {
+				return err
+			}
+			s.Note(ledger.EventServiceFree, "has its network back")
+			return nil
+		},
+	}
+}
