@@ -51,7 +51,6 @@ M7 {string} devices replay the capture {string} at {count}x speed
 N2 {selection} see(s) {duration} latency, {duration} jitter and {percent} packet loss
 X3 the link between {string} and {string} is cut for {duration}
 X4 {string} answers {duration} slower for {duration}
-X5 {string} is limited to {size} of memory
 X7 {selection} send(s) malformed/oversized/duplicated payloads at {rate}
 X8 signal {string} of {selection} spikes/drifts/freezes for {duration}
 X9 {string} is restored from backup {string}

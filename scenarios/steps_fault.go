@@ -47,6 +47,19 @@ func faultSteps() []Step {
 				}
 				return c.strike("squeeze", a.str(0), a.duration(2), map[string]string{fault.ArgProcessors: strconv.FormatFloat(share, 'f', -1, 64)})
 			}},
+		{ID: "X5", Keyword: When, Expression: `{string} is limited to {size} of memory for {duration}( meanwhile)`,
+			Doc:     "For that long the service has that much memory at most, without swap. If it holds more already, or needs more, the kernel ends it, and it stays so. Targets in containers only.",
+			Example: `"broker" is limited to 64 MB of memory for 30s`,
+			compile: func(c *compiler, a *args) error {
+				if err := positive(a.duration(2)); err != nil {
+					return err
+				}
+				bytes := a.vals[1].(int64)
+				if bytes < minMemory {
+					return wrong("write at least 6 MiB", "Docker gives a container no less memory than that")
+				}
+				return c.strike("starve", a.str(0), a.duration(2), map[string]string{fault.ArgBytes: strconv.FormatInt(bytes, 10)})
+			}},
 		{ID: "X5", Keyword: When, Expression: `the disk of {string} fills up`,
 			Doc:     "From here to the end of the story there is no room on the disk of the service, whose limits must say how large it is. The step takes no time. Mosquitto and RabbitMQ in containers only.",
 			Example: `the disk of "broker" fills up`,

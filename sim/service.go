@@ -36,7 +36,7 @@ const (
 	PowerStop   Power = "stop"   // end it in an orderly way, and start it again
 	PowerKill   Power = "kill"   // end it at once, so that nothing is flushed, and start it again
 	PowerFreeze Power = "freeze" // hold it, with its sockets open, and let it go on
-	PowerLimit  Power = "limit"  // let it have less CPU; its handle is a [Limitable]
+	PowerLimit  Power = "limit"  // let it have less CPU or memory; its handle is a [Limitable]
 	PowerCut    Power = "cut"    // take its network away; its handle is a [Cuttable]
 	PowerFill   Power = "fill"   // fill its disk, if that has a limit; its handle is a [Fillable]
 )

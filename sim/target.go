@@ -28,10 +28,13 @@ type Handle interface {
 	Freeze(ctx context.Context, on bool) error // SIGSTOP, SIGCONT
 }
 
-// Limitable handles can also take CPU away from their service.
+// Limitable handles can also take CPU and memory away from their service.
 type Limitable interface {
 	// Limit lets the service have so many processors at most, above 0; 0 is as many as it had at first.
 	Limit(ctx context.Context, processors float64) error
+	// Starve lets the service have so many bytes of memory at most, above 0; 0 is as many as it had at first. What
+	// needs more is ended by the kernel: then giving them back is a [ServiceEnded].
+	Starve(ctx context.Context, bytes int64) error
 }
 
 // Fillable handles can also leave their service no room on its disk.

@@ -51,6 +51,7 @@ type box struct {
 	log       *slog.Logger
 
 	processors float64   // of the machine
+	memory     int64     // likewise, in bytes
 	most       sim.Limit // what it may use
 	engine     string    // version of Docker
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 	tcexec "github.com/testcontainers/testcontainers-go/exec"
 
@@ -27,8 +29,8 @@ func (b *box) fill(ctx context.Context, full bool) error {
 	if full { // dd fails when there is no room, which is what it is for
 		command = []string{"sh", "-c", `for size in 65536 512; do dd if=/dev/zero bs=$size >>"$0" 2>/dev/null; done; test -s "$0"`, file}
 	}
-	if state, err := b.cli.ContainerInspect(ctx, b.id, client.ContainerInspectOptions{}); err == nil && !state.Container.State.Running {
-		return &sim.ServiceEnded{Why: fmt.Sprintf("exit code %d: %s", state.Container.State.ExitCode, b.lastWords(ctx))}
+	if err := b.lives(ctx); err != nil {
+		return err
 	}
 	code, r, err := b.made.Exec(ctx, command, tcexec.WithUser("0"), tcexec.Multiplexed())
 	if err != nil {
@@ -40,6 +42,37 @@ func (b *box) fill(ctx context.Context, full bool) error {
 	}
 	if err != nil {
 		return fmt.Errorf("fill: %w", err)
+	}
+	return nil
+}
+
+// lives is nil while the service runs, else a [sim.ServiceEnded].
+func (b *box) lives(ctx context.Context) error {
+	state, err := b.cli.ContainerInspect(ctx, b.id, client.ContainerInspectOptions{})
+	if err != nil {
+		return fmt.Errorf("look at the container: %w", err)
+	}
+	s := state.Container.State
+	if s.Running {
+		return nil
+	}
+	why := fmt.Sprintf("exit code %d", s.ExitCode)
+	if s.OOMKilled {
+		why = "the kernel ended it, for it had too little memory"
+	}
+	return &sim.ServiceEnded{Why: why + "; its log: " + b.lastWords(ctx)}
+}
+
+// starve lets the container have so many bytes of memory, or 0 for what it was made with. Docker takes a limit away from
+// no container: all of the machine's memory is as much as none.
+func (b *box) starve(ctx context.Context, bytes int64) error {
+	if err := b.lives(ctx); err != nil {
+		return err
+	}
+	to := cmp.Or(bytes, b.most.Memory, b.memory)
+	_, err := b.cli.ContainerUpdate(ctx, b.id, client.ContainerUpdateOptions{Resources: &container.Resources{Memory: to, MemorySwap: to}})
+	if err != nil {
+		return fmt.Errorf("limit the memory of the container: %w", err)
 	}
 	return nil
 }

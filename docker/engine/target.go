@@ -140,7 +140,7 @@ func (t *Target) plan(ctx context.Context) error {
 		if b.setup.Listeners, b.setup.Private, b.setup.Figures, err = t.listeners(&b.what); err != nil {
 			return err
 		}
-		b.processors, b.engine = float64(info.Info.NCPU), info.Info.ServerVersion
+		b.processors, b.memory, b.engine = float64(info.Info.NCPU), info.Info.MemTotal, info.Info.ServerVersion
 		b.listeners, b.figures = b.setup.Listeners, b.setup.Figures
 		b.recipe.labels = t.keptLabels(ownerLabels(t.Run), b.listeners)
 		for _, l := range t.Limits {
@@ -297,6 +297,11 @@ func (h handle) Freeze(ctx context.Context, on bool) error {
 // Limit implements [sim.Limitable].
 func (h handle) Limit(ctx context.Context, processors float64) error {
 	return h.do(func(b *box) error { return b.limit(ctx, processors) })
+}
+
+// Starve implements [sim.Limitable].
+func (h handle) Starve(ctx context.Context, bytes int64) error {
+	return h.do(func(b *box) error { return b.starve(ctx, bytes) })
 }
 
 // Cut implements [sim.Cuttable].

@@ -82,6 +82,21 @@ func (v *service) Limit(ctx context.Context, processors float64) error {
 	return err
 }
 
+func (v *service) Starve(ctx context.Context, bytes int64) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if bytes == 0 && v.ended {
+		return &sim.ServiceEnded{Why: "exit code 137"}
+	}
+	name := map[bool]string{true: "starve", false: "feed"}[bytes > 0]
+	err := v.call(name, sim.PowerLimit)
+	if err == nil {
+		v.frozen = bytes > 0
+	}
+	return err
+}
+
 func (v *service) Fill(ctx context.Context, full bool) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -113,7 +128,7 @@ func (v *service) Cut(ctx context.Context, off bool) error {
 func run(ctx context.Context, k *Kind, v *service, last time.Duration) (events []ledger.EventKind, err error) {
 	v.began = time.Now()
 	err = k.Run(ctx, &Scene{
-		Fault:  &sim.Fault{Site: sim.SiteService, Name: "broker", Verb: k.Verb, For: sim.Duration(last), Args: map[string]string{ArgProcessors: "0.1"}},
+		Fault:  &sim.Fault{Site: sim.SiteService, Name: "broker", Verb: k.Verb, For: sim.Duration(last), Args: map[string]string{ArgProcessors: "0.1", ArgBytes: "7000000"}},
 		Handle: v, Began: v.began,
 		Note: func(kind ledger.EventKind, became string) {
 			if became == "" {
@@ -176,7 +191,7 @@ func TestEachFault(t *testing.T) {
 // A call that fails ends the fault with its error, and nothing is told of what did not come about.
 func TestFaultsThatFail(t *testing.T) {
 	for _, k := range ofServices(t) {
-		for _, fail := range []string{"stop", "kill", "up", "freeze", "thaw", "limit", "free", "fill", "empty", "cut", "join"} {
+		for _, fail := range []string{"stop", "kill", "up", "freeze", "thaw", "limit", "free", "fill", "empty", "cut", "join", "starve", "feed"} {
 			bubble.Test(t, func(t *testing.T) {
 				v := &service{fail: fail}
 				events, err := run(t.Context(), &k, v, 3*s)
@@ -188,7 +203,7 @@ func TestFaultsThatFail(t *testing.T) {
 				if failed != (err != nil) {
 					t.Errorf("%s, when %s fails: %v", k.Verb, fail, err)
 				}
-				if begins := fail != "up" && fail != "thaw" && fail != "free" && fail != "empty" && fail != "join"; failed && (len(events) > 1 || begins && len(events) > 0) {
+				if begins := fail != "up" && fail != "thaw" && fail != "free" && fail != "empty" && fail != "join" && fail != "feed"; failed && (len(events) > 1 || begins && len(events) > 0) {
 					t.Errorf("%s, when %s fails, told %q", k.Verb, fail, events)
 				}
 			})
@@ -205,6 +220,7 @@ func TestWhatFaultsDo(t *testing.T) {
 		"kill":    {40 * s, []string{"0s kill", "40s up"}},
 		"freeze":  {1400 * time.Millisecond, []string{"0s freeze", "1.4s thaw"}},
 		"squeeze": {9 * s, []string{"0s limit", "9s free"}},
+		"starve":  {6 * s, []string{"0s starve", "6s feed"}},
 		"isolate": {8 * s, []string{"0s cut", "8s join"}},
 		"fill":    {7 * s, []string{"0s fill", "7s empty"}},
 		"stutter": {2100 * time.Millisecond, []string{"0s freeze", "200ms thaw", "1s freeze", "1.2s thaw", "2s freeze", "2.1s thaw"}},
@@ -227,16 +243,22 @@ func TestWhatFaultsDo(t *testing.T) {
 func TestFullDisk(t *testing.T) {
 	for _, ends := range []bool{false, true} {
 		bubble.Test(t, func(t *testing.T) {
-			v, k := &service{ended: ends}, fill()
 			over, cancel := context.WithTimeout(t.Context(), 90*s)
 			defer cancel()
 			last := ledger.EventServiceFree
 			if ends {
 				last = ledger.EventServiceDown
 			}
-			events, err := run(over, &k, v, 0)
-			if err != nil || time.Since(v.began) != 90*s || !slices.Equal(events, []ledger.EventKind{ledger.EventServiceLimited, last}) {
-				t.Errorf("%v after %v: told %q", err, time.Since(v.began), events)
+			for _, of := range []struct {
+				kind  Kind
+				lasts time.Duration
+				takes time.Duration
+			}{{starve(), 10 * s, 10 * s}, {fill(), 0, 80 * s}} {
+				v := &service{ended: ends}
+				events, err := run(over, &of.kind, v, of.lasts)
+				if err != nil || time.Since(v.began) != of.takes || !slices.Equal(events, []ledger.EventKind{ledger.EventServiceLimited, last}) {
+					t.Errorf("%s: %v after %v: told %q", of.kind.Verb, err, time.Since(v.began), events)
+				}
 			}
 		})
 	}

@@ -2,7 +2,6 @@ package fault
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/myriad-iot/myriad/sim"
@@ -28,16 +27,7 @@ func fill() Kind {
 			} else {
 				<-ctx.Done()
 			}
-			var ended *sim.ServiceEnded
-			switch err := of.Fill(whole, false); {
-			case errors.As(err, &ended): // what a full disk did to it is what the story is about
-				s.Note(ledger.EventServiceDown, "did not survive it: "+ended.Why)
-				return nil
-			case err != nil:
-				return err
-			}
-			s.Note(ledger.EventServiceFree, "has room on its disk again")
-			return nil
+			return s.survived(of.Fill(whole, false), "has room on its disk again")
 		},
 	}
 }
