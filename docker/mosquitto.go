@@ -44,7 +44,7 @@ func Mosquitto() Container {
 			{Name: "max_queued_messages", Value: wholeNumber, Example: "1000"},
 			{Name: "memory_limit", Value: wholeNumber, Example: "67108864"},
 			{Name: "message_size_limit", Value: wholeNumber, Example: "4096"},
-			{Name: settingPasswords, Value: pathOfFile, Example: "users.txt", File: true},
+			{Name: settingPasswords, Value: pathOfFile, Example: "users.txt", File: true, Secret: true},
 			{Name: "persistence", Value: trueOrFalse, Example: "false"},
 			{Name: "persistent_client_expiration", Value: regexp.MustCompile(`^[1-9]\d{0,5}[hdwmy]$`), Example: "2h"},
 			{Name: "queue_qos0_messages", Value: trueOrFalse, Example: "true"},

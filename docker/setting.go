@@ -16,6 +16,7 @@ type Setting struct {
 	Value   *regexp.Regexp // what its value looks like
 	Example string
 	File    bool // the value is the path of a file of the story, which goes into the container
+	Secret  bool // the file has passwords
 }
 
 // What values look like, in the words of the services.

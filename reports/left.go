@@ -47,14 +47,15 @@ func (in *Input) Left(from, to sim.Instant, op sim.Op, fleet int) (sum Left) {
 }
 
 // Waiting is how many messages that came due in [from, to), without the warm-up, are known neither to have been answered
-// (seen at the far end, as the operation is) nor to have failed. While a run goes they may still be.
-func (in *Input) Waiting(from, to sim.Instant, op sim.Op, fleet int) (sum uint64) {
+// nor to have failed. While a run goes they may still be.
+func (in *Input) Waiting(from, to sim.Instant, fleet int) (sum uint64) {
 	in.each(fleet, func(i int) {
-		if arrives(op) || op == sim.OpPublish && in.Plan.Fleets[i].Answered() {
-			left := Left{in.Fold.did(from, to, sim.OpPublish, ledger.DidMiss, i), in.Fold.did(from, to, sim.OpPublish, ledger.DidCut, i)}
-			due := in.Fold.did(from, to, 0, uint16(sim.CountDue), i)
-			sum += less(due, in.Fold.Between(from, to, op, ledger.Response, i).Total()+left.Missed+left.Cut)
+		if !in.Plan.Fleets[i].Answered() {
+			return
 		}
+		due := in.Fold.did(from, to, 0, uint16(sim.CountDue), i)
+		failed := in.Fold.did(from, to, sim.OpPublish, ledger.DidMiss, i) + in.Fold.did(from, to, sim.OpPublish, ledger.DidCut, i)
+		sum += less(due, in.Fold.Between(from, to, sim.OpPublish, ledger.Response, i).Total()+failed)
 	})
 	return sum
 }

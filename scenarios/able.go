@@ -107,6 +107,11 @@ func (c *compiler) evidence(t *sim.TargetSpec, check *sim.Check, stored, seen, d
 		if t.Kind == sim.TargetVirtual {
 			return "in virtual time a target is as fast with many devices as with few"
 		}
+		for i := range c.plan.Search.Objectives {
+			if why := c.evidence(t, &c.plan.Search.Objectives[i], stored, seen, dark, unwatched); why != "" {
+				return why
+			}
+		}
 	case sim.FromAnswers:
 		return c.unanswerable(t)
 	case sim.FromDevices, sim.FromColumn: // the devices tell

@@ -31,12 +31,14 @@ type compiler struct {
 	targetAt  *place
 	limits    []sim.Limit     // of services
 	lostNodes map[string]bool // nodes of a cluster, at this point of the timeline
+	fullDisks map[string]bool // services whose disk stays full from this point on
 	broken    pending         // services
 	absent    pending         // fleets with devices that are offline meanwhile
 
 	targetFolder folder // that the password of its address is relative to
 	retry        *sim.Retry
 	warmUpAt     place
+	searchAt     place
 	reasons      []string // why the story cannot be judged
 	elapsed      sim.Duration
 	segment      int

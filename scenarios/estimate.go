@@ -53,7 +53,11 @@ func newEstimate(c *compiler) *estimate {
 		}
 		switch a.Kind {
 		case sim.ActConnect, sim.ActComeBack:
-			e.move(c, a, now, now+max(hold, a.Over.D()), 1)
+			if a.Curve == sim.CurveSteps {
+				e.climb(c, a, now)
+				break
+			}
+			e.move(c, a, now, now+hold, 1)
 		case sim.ActOffline:
 			e.move(c, a, now, now, -1)
 			if a.Over > 0 {
@@ -126,6 +130,20 @@ func (e *estimate) move(c *compiler, a *sim.Act, from, to time.Duration, by floa
 	e.online[i] = append(e.online[i], change{from, have}, change{to, min(size, max(0, have+by*n))})
 	if by > 0 {
 		e.connects = append(e.connects, batch{from, to, n, i})
+	}
+}
+
+// climb adds the devices of a fleet step by step, each evenly over its first quarter.
+func (e *estimate) climb(c *compiler, a *sim.Act, now time.Duration) {
+	i := c.plan.FleetIndex(a.Select.Fleet)
+	size := c.plan.Fleets[i].Count
+	steps := (size + a.Step - 1) / a.Step
+	every := a.Over.D() / time.Duration(steps)
+	for k := range steps {
+		from, had, has := now+time.Duration(k)*every, k*a.Step, min((k+1)*a.Step, size)
+		ramp := every / 4 * time.Duration(has-had) / time.Duration(a.Step)
+		e.online[i] = append(e.online[i], change{from, float64(had)}, change{from + ramp, float64(has)})
+		e.connects = append(e.connects, batch{from, from + ramp, float64(has - had), i})
 	}
 }
 

@@ -55,8 +55,12 @@ func faultSteps() []Step {
 					return err
 				}
 				bytes := a.vals[1].(int64)
-				if bytes < minMemory {
+				has := c.limit(a.str(0)).Memory
+				switch {
+				case bytes < minMemory:
 					return wrong("write at least 6 MiB", "Docker gives a container no less memory than that")
+				case has > 0 && bytes >= has:
+					return wrong("write less than that", "%q has %.4g MB of memory already", a.str(0), float64(has)/1e6)
 				}
 				return c.strike("starve", a.str(0), a.duration(2), map[string]string{fault.ArgBytes: strconv.FormatInt(bytes, 10)})
 			}},
@@ -87,20 +91,29 @@ func faultSteps() []Step {
 
 // fillUp fills the disk of a service, of which it must be known how large it is. Else it would be this machine's.
 func (c *compiler) fillUp(service string, over sim.Duration) error {
-	if c.disk(service) == 0 && targets.Called(service) != nil {
+	switch {
+	case c.limit(service).Disk == 0 && targets.Called(service) != nil:
 		return wrong(fmt.Sprintf("write `Given the limits of %q:` with a column disk, as in | disk | and | 128 MB |", service), "how large the disk of %q is, is not said", service)
+	case c.fullDisks[service]:
+		return wrong("leave one of them out", "the disk of %q is full to the end of the story already", service)
+	}
+	if over == 0 {
+		if c.fullDisks == nil {
+			c.fullDisks = make(map[string]bool)
+		}
+		c.fullDisks[service] = true
 	}
 	return c.strike("fill", service, over, nil)
 }
 
-// disk is the limit of a service's disk, 0 if it has none.
-func (c *compiler) disk(service string) int64 {
+// limit is what the story lets a service use at most.
+func (c *compiler) limit(service string) sim.Limit {
 	for _, l := range c.limits {
 		if l.Service == service {
-			return l.Disk
+			return l
 		}
 	}
-	return 0
+	return sim.Limit{}
 }
 
 // strikeFor breaks the service of the first parameter for the duration of the second.
@@ -120,7 +133,7 @@ func (c *compiler) strike(verb, service string, over sim.Duration, args map[stri
 	if targets.Called(service) == nil {
 		return wrong(known(service, "service", targets.ServiceNames()), "unknown service %q", service)
 	}
-	if c.disk(service) > 0 && (slices.Contains(k.Needs, sim.PowerStop) || slices.Contains(k.Needs, sim.PowerKill)) {
+	if c.limit(service).Disk > 0 && (slices.Contains(k.Needs, sim.PowerStop) || slices.Contains(k.Needs, sim.PowerKill)) {
 		return wrong("leave the limit of its disk out", "%q cannot be %s: a disk with a limit would be empty after it", service, k.Done)
 	}
 	if c.lostNodes[service] {

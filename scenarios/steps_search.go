@@ -16,7 +16,7 @@ func searchSteps() []Step {
 		{ID: "W5", Keyword: When, Expression: `fleet {string} grows by {count} device(s) every {duration} until an objective breaks:`, Table: Required,
 			Doc: "Looks for how many devices the target carries: connects more and more of the fleet, at most all of it, and ends the run soon after a step in which one of the objectives did not hold. " +
 				"The devices of a step connect in its first quarter. Each step is a phase (\"200 rooms\") with figures of its own. It is the last When of a story.",
-			Example: `fleet "rooms" grows by 100 devices every 10s until an objective breaks:`,
+			Example: `fleet "rooms" grows by 200 devices every 10s until an objective breaks:`,
 			Sample:  "| metric  | percentile | limit |\n| publish | p99        | 500ms |\n| connect | p99        | 2s    |",
 			compile: func(c *compiler, a *args) error { return c.grow(a) }},
 		{ID: "A35", Keyword: Then, Expression: `the target carries at least {count} device(s) of {string}`,
@@ -46,27 +46,29 @@ func (c *compiler) grow(a *args) error {
 	case !f.publishes():
 		return about(f.name, wrong("let it publish", "the fleet %q sends nothing, so nobody sees what the target carries", f.name))
 	}
-	s := &sim.Search{Fleet: f.name, Step: min(scaled(by, c.env.scale), f.scaled), Every: every, Origin: c.origin(), Text: c.step.Text}
-	steps := s.Steps(f.scaled)
+	steps := (f.count + by - 1) / by
 	if steps > mostSteps {
-		return about(f.name, wrong("let it grow by more", "%d devices in steps of %d are %d steps; at most %d are recorded", f.scaled, s.Step, steps, mostSteps))
+		return about(f.name, wrong("let it grow by more", "%d devices in steps of %d are %d steps; at most %d are recorded", f.count, by, steps, mostSteps))
 	}
-	if s.Objectives, err = c.breakable(a, every); err != nil {
+	s := &sim.Search{Fleet: f.name, Step: (by*f.scaled + f.count - 1) / f.count, Every: every, Origin: c.origin(), Text: c.step.Text}
+	steps = (f.scaled + s.Step - 1) / s.Step
+	if s.Objectives, err = c.breakable(a, f, every); err != nil {
 		return err
 	}
 	if err := c.connect(f.name, sim.Act{Over: sim.Duration(steps) * every, Step: s.Step}, curve{shape: sim.CurveSteps}); err != nil {
 		return err
 	}
 	for k := range steps {
-		p, err := c.open(s.Phase(k, f.scaled))
+		p, err := c.open(fmt.Sprintf("%d %s", min((k+1)*by, f.count), f.name))
 		if err != nil {
 			return err
 		}
 		i := c.act(sim.Act{Kind: sim.ActPhaseRun, Phase: p.name, Hold: every})
 		c.plan.Acts[i].Text = fmt.Sprintf("step %d of %d: %d devices of %q", k+1, steps, s.Devices(k, f.scaled), f.name)
 		p.open, p.closed = false, true
+		s.Phases = append(s.Phases, p.name)
 	}
-	c.plan.Search = s
+	c.plan.Search, c.searchAt = s, c.at
 	return nil
 }
 
@@ -80,7 +82,7 @@ func (c *compiler) unended() error {
 
 // breakable reads the objectives of a search. How long an operation took must be known when its step is judged, which
 // is soon after the step.
-func (c *compiler) breakable(a *args, every sim.Duration) (list []sim.Check, err error) {
+func (c *compiler) breakable(a *args, f *fleet, every sim.Duration) (list []sim.Check, err error) {
 	recs, err := a.table.records([]string{"metric", "percentile", "limit"}, nil)
 	if err != nil {
 		return nil, err
@@ -93,9 +95,35 @@ func (c *compiler) breakable(a *args, every sim.Duration) (list []sim.Check, err
 		if k.Limit >= every.D().Seconds() {
 			return nil, wrongAt(recs[i].at, "longer steps, or a lower limit", "a step of %s is too short to see %s", words.PrintDuration(every.D()), recs[i].get("limit"))
 		}
+		k.Fleet = f.name
 		list = append(list, k)
 	}
 	return list, nil
+}
+
+// checkSearch refuses objectives of which a step has too few samples: the first, which has the fewest devices, or the last,
+// which may connect fewer than the others.
+func (c *compiler) checkSearch() error {
+	s := c.plan.Search
+	if s == nil {
+		return nil
+	}
+	for _, step := range []struct {
+		which string
+		phase string
+	}{{"first", s.Phases[0]}, {"last", s.Phases[len(s.Phases)-1]}} {
+		for i := range s.Objectives {
+			k := s.Objectives[i]
+			k.Window = sim.Window{Kind: sim.WindowPhase, Phase: step.phase}
+			if err := c.checkLatency(&k); err != nil {
+				if m, is := err.(*mistake); is {
+					m.at, m.text = c.searchAt, "in the "+step.which+" step: "+m.text
+				}
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // carries claims what a search finds.
@@ -113,16 +141,6 @@ func carries(c *compiler, a *args) error {
 		return surely(wrong("write at least 1", "every target carries no device"))
 	case least > f.count:
 		return about(f.name, wrong(fmt.Sprintf("the fleet %q has %d", f.name, f.count), "%d devices are more than there are", least))
-	}
-	for i := range s.Objectives {
-		k := s.Objectives[i]
-		k.Window = sim.Window{Kind: sim.WindowPhase, Phase: s.Phase(0, f.scaled)}
-		if err := c.checkLatency(&k); err != nil {
-			if m, is := err.(*mistake); is {
-				m.text = "in the first step: " + m.text
-			}
-			return err
-		}
 	}
 	c.check(sim.Check{Kind: sim.CheckCarries, Bound: sim.AtLeast, Limit: float64(min(scaled(least, c.env.scale), f.scaled)), Fleet: f.name})
 	return nil

@@ -29,7 +29,7 @@ func TestFleetGrows(t *testing.T) {
 		if p.Search == nil || p.Search.Fleet != "rooms" || p.Search.Step != tt.step || len(p.Search.Objectives) != 2 {
 			t.Fatalf("%+v", p.Search)
 		}
-		if k := p.Search.Objectives[1]; k.Metric != sim.OpConnect || k.Quantile != 0.5 || k.Limit != 2 || k.Text != "the median connect latency is at most 2s" {
+		if k := p.Search.Objectives[1]; k.Metric != sim.OpConnect || k.Quantile != 0.5 || k.Limit != 2 || k.Fleet != "rooms" || k.Text != "the median connect latency is at most 2s" {
 			t.Errorf("%+v", k)
 		}
 		if len(p.Acts) != 5 || p.Duration().D() != 80*time.Second {
@@ -39,7 +39,7 @@ func TestFleetGrows(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 		for k, a := range p.Acts[1:] {
-			if a.Kind != sim.ActPhaseRun || a.Phase != p.Search.Phase(k, tt.last) || a.At.D() != time.Duration(k)*20*time.Second {
+			if a.Kind != sim.ActPhaseRun || a.Phase != p.Search.Phases[k] || a.Phase != []string{"300 rooms", "600 rooms", "900 rooms", "1000 rooms"}[k] || a.At.D() != time.Duration(k)*20*time.Second {
 				t.Errorf("step %d: %+v", k, a)
 			}
 		}
@@ -70,6 +70,8 @@ func TestMistakesOfGrowth(t *testing.T) {
 		"silent":         {"    And fleet \"rooms\" publishes nothing\n" + good, `the fleet "rooms" sends nothing`},
 		"twice":          {good + strings.Replace(good, "rooms", "halls", 1), "a story looks once for what its target carries"},
 		"something else": {good + "    And nothing happens for 5s\n", "the run ends when an objective has broken"},
+		"not answered":   {"    And fleet \"rooms\" speaks MQTT 5 with QoS 0\n" + good, "in the first step: nobody answers QoS 0 and NON messages"},
+		"last step":      {strings.Replace(grows("199 devices every 10s"), "median", "p99   ", 1), "in the last step: about 5 samples are too few"},
 		"connected":      {"    When fleet \"rooms\" connects evenly over 1s\n" + good, `the fleet "rooms" is connected already`},
 		"another fleet":  {good + "    Then the target carries at least 5 devices of \"halls\"\n", `nobody looks for how many devices of "halls"`},
 		"claims nothing": {good + "    Then the target carries at least 0 devices of \"rooms\"\n", "every target carries no device"},

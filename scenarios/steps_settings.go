@@ -88,8 +88,8 @@ func (c *compiler) configured(t *sim.TargetSpec, a *args) error {
 			return wrongAt(recs[i].cells["value"].at, "write for example "+s.Example, "%q is not a value of %s", value, name)
 		}
 		one := sim.Setting{Name: name, Value: value}
-		if what.FindSetting(name).File {
-			if err := c.fileOf(&one); err != nil {
+		if of := what.FindSetting(name); of.File {
+			if err := c.fileOf(&one, of.Secret); err != nil {
 				if m, is := err.(*mistake); is {
 					m.at = recs[i].cells["value"].at
 				}
@@ -105,7 +105,7 @@ func (c *compiler) configured(t *sim.TargetSpec, a *args) error {
 const largestFile = 200 << 20
 
 // fileOf reads the file that a setting names. Nothing shows its text, which may be passwords.
-func (c *compiler) fileOf(s *sim.Setting) error {
+func (c *compiler) fileOf(s *sim.Setting, secret bool) error {
 	at, err := c.folder.find(s.Value)
 	if err != nil {
 		return err
@@ -118,8 +118,11 @@ func (c *compiler) fileOf(s *sim.Setting) error {
 	if bytes.Contains(text, []byte(docker.OwnUser)) {
 		return wrong("leave that user out: Myriad adds it", "the file %q names %s, who is Myriad itself", at.shown, docker.OwnUser)
 	}
-	sum := sha256.Sum256(text)
-	s.File, s.Sum = sim.ParseSecret("file:"+s.Value).With(string(text)), hex.EncodeToString(sum[:])
+	s.File = sim.ParseSecret("file:" + s.Value).With(string(text))
+	if !secret { // by the digest of a file with passwords they could be tried one after the other
+		sum := sha256.Sum256(text)
+		s.Sum = hex.EncodeToString(sum[:])
+	}
 	return nil
 }
 
@@ -160,8 +163,8 @@ func serviceLimits(c *compiler, a *args) error {
 		switch l.Disk = v.(int64); {
 		case l.Disk < minDisk:
 			return wrongAt(at, "write at least 16 MB", "a service cannot run with so little of a disk")
-		case l.Memory > 0 && l.Disk >= l.Memory:
-			return wrongAt(at, "write less than its memory", "a disk with a limit is in the memory of its service, which has no room for it")
+		case l.Memory > 0 && l.Disk > l.Memory/2:
+			return wrongAt(at, "write at most half of its memory", "a disk with a limit is in the memory of its service, which has no room for it")
 		}
 	}
 	if l.CPU == 0 && l.Memory == 0 && l.Disk == 0 {

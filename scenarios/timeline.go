@@ -169,7 +169,7 @@ func (c *compiler) finishTimeline() error {
 	if w := c.plan.WarmUp; w > 0 && w >= c.plan.Duration() {
 		return wrongAt(c.warmUpAt, "the timeline takes "+words.PrintDuration(c.plan.Duration().D()), "the warm-up is as long as the run")
 	}
-	return nil
+	return c.checkSearch()
 }
 
 // split is the ramp as pieces; only a following curve has more than one.

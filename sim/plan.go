@@ -159,8 +159,8 @@ type TargetSpec struct {
 type Setting struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`         // of one with a file: its path, as the story has it
-	File  Secret `json:"file,omitzero"` // what the file holds, which may be passwords; the zero value: there is no file
-	Sum   string `json:"sum,omitempty"` // of the file, in hex, so that a plan's hash is another when it changes: SHA-256
+	File  Secret `json:"file,omitzero"` // what the file holds, which may be passwords; only who compiled the plan has the text
+	Sum   string `json:"sum,omitempty"` // SHA-256 of the file in hex, unless it holds passwords: so another file is another plan
 }
 
 // Limit is what a service may use of this machine at most; 0 is as much as there is.

@@ -93,9 +93,6 @@ func (l Login) Security() Security { return Security{Username: l.Username, Passw
 // secrets lists the places of all secrets of the plan, always in the same order.
 func (p *Plan) secrets() []*Secret {
 	list := []*Secret{&p.Target.Login.Password}
-	for i := range p.Target.Settings {
-		list = append(list, &p.Target.Settings[i].File)
-	}
 	for i := range p.Fleets {
 		for k := range p.Fleets[i].Bindings {
 			list = append(list, &p.Fleets[i].Bindings[k].Security.Password)

@@ -23,6 +23,9 @@ func (j *judge) account(f *finding) {
 	var fleets []string
 	for i := range j.in.Ledger.Fleets {
 		t := &j.in.Ledger.Fleets[i]
+		if column.Name == "without answer" && !j.in.Plan.Fleets[i].Answered() {
+			continue // nobody owes it one
+		}
 		due += t.Due
 		if column.Far && t.Sent > 0 {
 			unsettled += t.Unsettled

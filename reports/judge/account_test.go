@@ -47,6 +47,11 @@ func TestJudgeAccount(t *testing.T) {
 			s.Steady(10)
 			s.Arrive(3, s.Send(3, 5*time.Second), 5*time.Second, 5*time.Second+ms)
 		}, want{reports.Failed, 1, 101, "messages", `without answer: 1 of "meters"`}},
+		"nobody owes an answer": {of("without answer", sim.Exactly, 0), func(s *stage.Stage) {
+			a := s.Ledger.Account(1, 0, 4) // of a room, over CoAP with NON
+			a.Due(0)
+			a.Sent(0, 0, time.Second)
+		}, want{reports.NotJudged, 0, 0, "", "no message came due"}},
 		"two fleets": {of("due", sim.AtLeast, 103), drops, want{reports.Passed, 103, 103, "messages", `due: 100 of "meters", 3 of "rooms"`}},
 		"on its way": {of("delivered", sim.AtLeast, 101), late, want{reports.NotJudged, 100, 101, "messages", "1 messages were acknowledged so late"}},
 		"sent while nobody watched": {of("duplicated", sim.Exactly, 0), func(s *stage.Stage) { away(s, false, 1) },

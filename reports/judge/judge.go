@@ -24,7 +24,7 @@ type judge struct {
 	slips   map[int]time.Duration // see slips
 	view    view
 	blamed  *time.Duration // how much of our own lag was left out, in a view without it
-	early   bool           // the run still goes: what is not known to be answered has waited for longer than any limit
+	early   *Waiting       // the run still goes; nil: it is over
 }
 
 // finding is a [reports.Finding] that is being made.

@@ -67,9 +67,7 @@ func (j *judge) between(f *finding, from, to sim.Instant) {
 	}
 	left := j.in.Left(from, to, c.Metric, fleet)
 	left.Missed -= min(left.Missed, j.ours(c.Metric, first, end, fleet))
-	if j.early {
-		left.Missed += j.in.Waiting(from, to, c.Metric, fleet)
-	}
+	left.Missed += j.waiting(from, to, c.Metric, fleet)
 	j.quantile(f, &population{j.in.Fold.Between(from, to, c.Metric, ledger.Response, fleet), hist.Fine(), left}, late)
 }
 

@@ -22,8 +22,8 @@ type grown struct {
 func (j *judge) grow() (g grown) {
 	s := j.in.Plan.Search
 	count := j.in.Plan.Fleets[j.in.Plan.FleetIndex(s.Fleet)].Count
-	for k := range s.Steps(count) {
-		span, began := j.phase(s.Phase(k, count))
+	for k, name := range s.Phases {
+		span, began := j.phase(name)
 		if !began || span.End-span.Start < s.Every.D() {
 			g.open = fmt.Sprintf("the run ended before the step of %d devices was over", s.Devices(k, count))
 			return g
@@ -89,22 +89,43 @@ func (g *grown) after() string {
 // searched says what a search found, for a story that claims nothing of it.
 func (j *judge) searched() []string {
 	s := j.in.Plan.Search
-	if s == nil || slices.ContainsFunc(j.in.Plan.Checks, func(c sim.Check) bool { return c.Kind == sim.CheckCarries }) {
+	claimed := func(c sim.Check) bool { return c.Kind == sim.CheckCarries }
+	if s == nil || j.in.Plan.Target.Kind == sim.TargetVirtual || slices.ContainsFunc(j.in.Plan.Checks, claimed) {
 		return nil
 	}
-	g := j.grow()
-	if g.devices == 0 {
-		return []string{"no step of the search was good: " + g.after()}
+	count := j.in.Plan.Fleets[j.in.Plan.FleetIndex(s.Fleet)].Count
+	f := j.find(&sim.Check{Kind: sim.CheckCarries, Bound: sim.AtLeast, Limit: float64(count)}) // all: so our own part in it is told
+	if f.Value == 0 {
+		return []string{"no step of the search was good: " + f.Note}
 	}
-	return []string{fmt.Sprintf("all objectives of the search held with %d devices of %q; %s", g.devices, s.Fleet, g.after())}
+	return []string{fmt.Sprintf("all objectives of the search held with %g devices of %q; %s", f.Value, s.Fleet, f.Note)}
+}
+
+// Waiting is what of a step is not answered yet, while a run goes. It has waited for longer than any objective allows.
+type Waiting struct {
+	Connects uint64 // devices that are not connected
+	Unknown  bool   // a worker was lost: what its devices did is not known, so no message counts as waiting
 }
 
 // Broke says, while a run goes, which objective of its plan's search broke in a step, with so many devices; empty if
 // none did, or if it is not known. The step has been over for as long as the objectives allow an operation to take, and
-// the fold knows all of that time.
-func Broke(p *sim.Plan, f *reports.Fold, step ledger.PhaseSpan, devices int) string {
+// the fold knows all of that time. Whether messages arrived is judged by those that did: who is to see them may tell later.
+func Broke(p *sim.Plan, f *reports.Fold, step ledger.PhaseSpan, devices int, w Waiting) string {
 	in := &reports.Input{Plan: p, Length: reports.Forever, Ledger: &ledger.Settlement{}, Fold: f}
-	j := &judge{in: in, r: new(reports.Result), early: true}
+	j := &judge{in: in, r: new(reports.Result), early: &w}
 	broke, _ := j.breaks(&step, devices)
 	return broke
+}
+
+// waiting is how many operations of a fleet that came due in [from, to) wait for their answer, while the run goes.
+func (j *judge) waiting(from, to sim.Instant, op sim.Op, fleet int) uint64 {
+	switch {
+	case j.early == nil:
+		return 0
+	case op == sim.OpConnect:
+		return j.early.Connects
+	case op == sim.OpPublish && !j.early.Unknown:
+		return j.in.Waiting(from, to, fleet)
+	}
+	return 0
 }

@@ -12,8 +12,8 @@ import (
 
 // growing is a search by three of the ten meters every ten seconds, with a median of at most 100 ms.
 func growing(p *sim.Plan) {
-	p.Search = &sim.Search{Fleet: "meters", Step: 3, Every: sim.Duration(10 * time.Second), Objectives: []sim.Check{{
-		Kind: sim.CheckLatency, Metric: sim.OpPublish, Quantile: 0.5, Bound: sim.AtMost, Limit: 0.1, Text: "the median publish latency is at most 100ms",
+	p.Search = &sim.Search{Fleet: "meters", Step: 3, Every: sim.Duration(10 * time.Second), Phases: []string{"3 m", "6 m", "9 m", "10 m"}, Objectives: []sim.Check{{
+		Kind: sim.CheckLatency, Fleet: "meters", Metric: sim.OpPublish, Quantile: 0.5, Bound: sim.AtMost, Limit: 0.1, Text: "the median publish latency is at most 100ms",
 	}}}
 }
 
@@ -22,7 +22,7 @@ func grownBy(took ...time.Duration) func(*stage.Stage) {
 	return func(s *stage.Stage) {
 		for k, took := range took {
 			start := time.Duration(k) * 10 * time.Second
-			s.Phase(s.Plan.Search.Phase(k, 10), start, start+10*time.Second)
+			s.Phase(s.Plan.Search.Phases[k], start, start+10*time.Second)
 			for n := range 10 {
 				due := start + time.Duration(n)*time.Second
 				switch {
@@ -75,11 +75,16 @@ func TestJudgeCarriesWithOurLag(t *testing.T) {
 	late := func(s *stage.Stage) {
 		grownBy(10 * ms)(s)
 		start := 10 * time.Second
-		s.Phase(s.Plan.Search.Phase(1, 10), start, start+10*time.Second)
+		s.Phase(s.Plan.Search.Phases[1], start, start+10*time.Second)
 		for n := range 10 {
 			due := start + time.Duration(n)*time.Second
 			s.Recorder.Record(&sim.Sample{Op: sim.OpPublish, Due: due, Ready: due, Sent: due + 200*ms, Done: due + 210*ms})
 		}
+	}
+	s := stage.New(t, growing)
+	late(s)
+	if r := ended(s); !strings.Contains(strings.Join(r.Reasons, "\n"), "and without that the claim would hold") {
+		t.Errorf("told without a claim: %q", r.Reasons)
 	}
 	f := judgedOf(t, sim.Check{Kind: sim.CheckCarries, Fleet: "meters", Bound: sim.AtLeast, Limit: 6}, growing, late)
 	if f.Verdict != reports.Invalid || !strings.Contains(f.Note, "the generator itself was late by 200ms") {
@@ -104,22 +109,59 @@ func TestASearchIsTold(t *testing.T) {
 	}
 }
 
-// While the run goes, what is not known to be answered has waited for too long.
+// The others' messages say nothing of the fleet that grows.
+func TestJudgeCarriesOfOneFleet(t *testing.T) {
+	f := judgedOf(t, sim.Check{Kind: sim.CheckCarries, Fleet: "meters", Bound: sim.AtLeast, Limit: 3}, growing, func(s *stage.Stage) {
+		grownBy(-1)(s)
+		for n := range 1000 {
+			m := stage.Publish(time.Duration(n)*10*ms, ms)
+			m.Fleet = 1
+			s.Recorder.Record(m)
+		}
+	})
+	want{reports.Failed, 0, 0, "devices", "no answer at all, for 10 of 10"}.compare(t, f)
+}
+
+// In virtual time nothing is told of what a target carries.
+func TestASearchInVirtualTime(t *testing.T) {
+	s := stage.New(t, func(p *sim.Plan) { growing(p); p.Target.Kind = sim.TargetVirtual })
+	grownBy(10 * ms)(s)
+	if r := ended(s); strings.Contains(strings.Join(r.Reasons, "\n"), "objectives") {
+		t.Errorf("%q", r.Reasons)
+	}
+}
+
+// While the run goes, what is not known to be answered has waited for too long; but nothing is known of the devices of a
+// worker that was lost, nor of what the far end may still tell.
 func TestBroke(t *testing.T) {
+	silent := func(s *stage.Stage) {
+		grownBy(0)(s)
+		s.Send(0, time.Second)
+		s.Send(0, 2*time.Second)
+	}
+	of := func(op sim.Op) func(*sim.Plan) {
+		return func(p *sim.Plan) { growing(p); p.Search.Objectives[0].Metric = op }
+	}
 	for name, tt := range map[string]struct {
+		plan func(*sim.Plan)
 		play func(*stage.Stage)
+		w    Waiting
 		want string
 	}{
-		"kept":     {grownBy(10 * ms), ""},
-		"broke":    {grownBy(300 * ms), "it was 30"},
-		"waiting":  {func(s *stage.Stage) { grownBy(0)(s); s.Send(0, time.Second); s.Send(0, 2*time.Second) }, "no answer at all, for 2 of 2"},
-		"answered": {func(s *stage.Stage) { grownBy(10 * ms)(s); s.Send(0, time.Second) }, ""},
-		"nothing":  {grownBy(0), ""},
+		"kept":               {growing, grownBy(10 * ms), Waiting{}, ""},
+		"broke":              {growing, grownBy(300 * ms), Waiting{}, "it was 30"},
+		"waiting":            {growing, silent, Waiting{}, "no answer at all, for 2 of 2"},
+		"a worker was lost":  {growing, silent, Waiting{Unknown: true}, ""},
+		"answered":           {growing, func(s *stage.Stage) { grownBy(10 * ms)(s); s.Send(0, time.Second) }, Waiting{}, ""},
+		"nothing":            {growing, grownBy(0), Waiting{}, ""},
+		"not seen to arrive": {of(sim.OpEndToEnd), silent, Waiting{}, ""},
+		"not connected":      {of(sim.OpConnect), grownBy(0), Waiting{Connects: 3}, "no answer at all, for 3 of 3"},
+		"connected":          {of(sim.OpConnect), grownBy(0), Waiting{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := stage.New(t, growing)
+			s := stage.New(t, tt.plan)
 			tt.play(s)
-			got := Broke(s.Plan, stage.Folded(t, s.Plan, s.Recorder), s.In.Phases[0], 3)
+			got := Broke(s.Plan, stage.Folded(t, s.Plan, s.Recorder), s.In.Phases[0], 3, tt.w)
 			if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
 				t.Errorf("%q, want %q", got, tt.want)
 			}

@@ -19,7 +19,7 @@ func fill() Kind {
 			}
 			whole := context.WithoutCancel(ctx)
 			if err := of.Fill(whole, true); err != nil {
-				return err
+				return s.survived(err, "")
 			}
 			s.Note(ledger.EventServiceLimited, "has no room on its disk")
 			if s.Fault.For > 0 {

@@ -28,7 +28,7 @@ func starve() Kind {
 			}
 			whole := context.WithoutCancel(ctx)
 			if err := of.Starve(whole, bytes); err != nil {
-				return err
+				return s.survived(err, "")
 			}
 			s.Note(ledger.EventServiceLimited, fmt.Sprintf("has %.4g MB of memory", float64(bytes)/1e6))
 			s.last(ctx)
@@ -43,7 +43,7 @@ func (s *Scene) survived(err error, became string) error {
 	var ended *sim.ServiceEnded
 	switch {
 	case errors.As(err, &ended):
-		s.Note(ledger.EventServiceDown, "did not survive it: "+ended.Why)
+		s.Note(ledger.EventServiceDown, "has ended by itself: "+ended.Why)
 		return nil
 	case err != nil:
 		return err

@@ -65,6 +65,7 @@ type rehearsed struct {
 	events  []ledger.Event
 	stopped string // why the run was stopped by us
 	taken   []ledger.Takeover
+	bereft  bool // a worker was lost
 
 	giveUp  func(why string)  // ends a run that can only be invalid; nil: it goes on
 	look    func(sim.Instant) // ends a run that looks for what the target carries; nil: it does not

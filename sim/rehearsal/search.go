@@ -18,8 +18,9 @@ type search struct {
 	next int // the step that is looked at next
 }
 
-// second is called when a second has passed. It says what broke; empty: nothing yet.
-func (s *search) second(f *reports.Fold, phases []ledger.PhaseSpan) string {
+// second is called when a second has passed, with how many devices of the fleet are connected, and whether a worker was
+// lost. It says what broke; empty: nothing yet.
+func (s *search) second(f *reports.Fold, phases []ledger.PhaseSpan, connected int64, lost bool) string {
 	of := s.plan.Search
 	count := s.plan.Fleets[s.plan.FleetIndex(of.Fleet)].Count
 	longest := 0.0
@@ -28,13 +29,15 @@ func (s *search) second(f *reports.Fold, phases []ledger.PhaseSpan) string {
 	}
 	told := sim.Instant(f.Told()) * time.Second
 	for _, p := range phases {
-		if s.next >= of.Steps(count) || p.Name != of.Phase(s.next, count) {
+		if s.next >= len(of.Phases) || p.Name != of.Phases[s.next] {
 			continue
 		}
 		if p.End == 0 || told < p.End+time.Duration(longest*float64(time.Second)) {
 			return ""
 		}
-		if broke := judge.Broke(s.plan, f, p, of.Devices(s.next, count)); broke != "" {
+		devices := of.Devices(s.next, count)
+		w := judge.Waiting{Connects: uint64(max(0, int64(devices)-connected)), Unknown: lost}
+		if broke := judge.Broke(s.plan, f, p, devices, w); broke != "" {
 			return broke
 		}
 		s.next++
@@ -49,9 +52,13 @@ func (s *rehearsed) seek(found *search, stop context.CancelCauseFunc) func(sim.I
 		if over {
 			return
 		}
-		phases := s.timeline.Course().Phases
+		phases, fleets := s.timeline.Course().Phases, s.crew.State().Fleets
+		i := found.plan.FleetIndex(found.plan.Search.Fleet)
+		if i >= len(fleets) {
+			return // nothing is known yet
+		}
 		s.mu.Lock()
-		broke := found.second(s.fold, phases)
+		broke := found.second(s.fold, phases, fleets[i].Connected, s.bereft)
 		s.mu.Unlock()
 		if over = broke != ""; over {
 			s.event(ledger.Event{At: at, Kind: ledger.EventStoppedEarly, Act: ledger.NoAct, Origin: found.plan.Search.Origin, Text: "the search is over: " + broke})

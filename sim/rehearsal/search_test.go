@@ -16,7 +16,7 @@ func TestSearchWaitsForWhatASlowAnswerTakes(t *testing.T) {
 		Name: "meters", Count: 4, Skills: []sim.Skill{{Name: sim.SkillReport, Topic: "t", Every: sim.Duration(time.Second)}},
 		Bindings: []sim.Binding{{Role: sim.RoleData, Channel: sim.ChannelMQTT, QoS: 1}},
 	}}}
-	plan.Search = &sim.Search{Fleet: "meters", Step: 2, Every: sim.Duration(5 * time.Second), Objectives: []sim.Check{{
+	plan.Search = &sim.Search{Fleet: "meters", Step: 2, Every: sim.Duration(5 * time.Second), Phases: []string{"2 meters", "4 meters"}, Objectives: []sim.Check{{
 		Kind: sim.CheckLatency, Metric: sim.OpPublish, Quantile: 1, Bound: sim.AtMost, Limit: 2, Text: "the max publish latency is at most 2s",
 	}}}
 	phases := []ledger.PhaseSpan{{Name: "before", End: 1}, {Name: "2 meters", End: 5 * time.Second}, {Name: "4 meters", Start: 5 * time.Second}}
@@ -28,7 +28,7 @@ func TestSearchWaitsForWhatASlowAnswerTakes(t *testing.T) {
 		if err := fold.Add(&s); err != nil {
 			t.Fatal(err)
 		}
-		return found.second(fold, phases)
+		return found.second(fold, phases, 4, false)
 	}
 	send := func(due, took time.Duration) {
 		r.Count(sim.CountDue, 0, 0, due)
