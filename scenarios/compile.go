@@ -38,7 +38,7 @@ type compiler struct {
 	targetFolder folder // that the password of its address is relative to
 	retry        *sim.Retry
 	warmUpAt     place
-	searchAt     place
+	searchRows   []place  // of the objectives of a search
 	reasons      []string // why the story cannot be judged
 	elapsed      sim.Duration
 	segment      int

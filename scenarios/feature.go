@@ -273,7 +273,7 @@ func plain(text string) (what, hint string) {
 		return strings.ToLower(text[:1]) + text[1:], hint
 	}
 	expected, got, _ := strings.Cut(rest, ", got ")
-	return quote(sim.ConcealPasswords(strings.TrimSpace(strings.Trim(got, "'")))) + " is not expected here", "here may come " + tokens(expected)
+	return quote(sim.ConcealIn(got, sim.ConcealPasswords(strings.TrimSpace(strings.Trim(got, "'"))))) + " is not expected here", "here may come " + tokens(expected)
 }
 
 func tokens(names string) string {

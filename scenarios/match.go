@@ -120,6 +120,9 @@ func (m *matcher) find(keyword Keyword, text string) (int, *args, error) {
 			m.said = make(map[unmatched]error)
 		}
 		err = m.explain(keyword, text)
+		if wrong, is := err.(*mistake); is {
+			wrong.text, wrong.hint = sim.ConcealIn(text, wrong.text), sim.ConcealIn(text, wrong.hint)
+		}
 		m.said[line] = err
 	}
 	return 0, nil, err

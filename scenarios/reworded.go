@@ -19,7 +19,7 @@ var rewordings = []rewording{
 	{regexp.MustCompile(`\b(?:over|more than|greater than|higher than|longer than|slower than)\b|>`), "above"},
 	{regexp.MustCompile(`\b(?:in|within|during|for|throughout) (?:the )?phase\b`), "during phase"},
 	{regexp.MustCompile(`\b(?:throughout|in|over|for) the (?:whole |entire )?run\b|\bduring the (?:whole|entire) run\b`), "during the run"},
-	{regexp.MustCompile(`\b([0-9][0-9.]*)(?:st|nd|rd|th)[ -]percentile\b`), "p$1"},
+	{regexp.MustCompile(`\b([1-9]?[0-9](?:\.[0-9]+)?)(?:st|nd|rd|th)[ -]percentile\b`), "p$1"},
 	{regexp.MustCompile(`\b(?:average|avg)\b`), "mean"},
 	{regexp.MustCompile(`\bmaximum\b`), "max"},
 	{regexp.MustCompile(`\b(?:e2e|end to end)\b`), "end-to-end"},

@@ -55,8 +55,10 @@ func faultSteps() []Step {
 					return err
 				}
 				bytes := a.vals[1].(int64)
-				has := c.limit(a.str(0)).Memory
+				has, disk := c.limit(a.str(0)).Memory, c.limit(a.str(0)).Disk
 				switch {
+				case disk > bytes/2:
+					return wrong("write at least twice as much as the disk", "the disk of %q has %.4g MB, and is in its memory", a.str(0), float64(disk)/1e6)
 				case bytes < minMemory:
 					return wrong("write at least 6 MiB", "Docker gives a container no less memory than that")
 				case has > 0 && bytes >= has:
@@ -91,8 +93,11 @@ func faultSteps() []Step {
 
 // fillUp fills the disk of a service, of which it must be known how large it is. Else it would be this machine's.
 func (c *compiler) fillUp(service string, over sim.Duration) error {
+	t := c.target()
+	s := targets.Named(&t, service)
 	switch {
-	case c.limit(service).Disk == 0 && targets.Called(service) != nil:
+	case s == nil || !s.Bears([]sim.Power{sim.PowerFill}): // which is to be said first
+	case c.limit(service).Disk == 0:
 		return wrong(fmt.Sprintf("write `Given the limits of %q:` with a column disk, as in | disk | and | 128 MB |", service), "how large the disk of %q is, is not said", service)
 	case c.fullDisks[service]:
 		return wrong("leave one of them out", "the disk of %q is full to the end of the story already", service)

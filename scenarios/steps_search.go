@@ -68,7 +68,7 @@ func (c *compiler) grow(a *args) error {
 		p.open, p.closed = false, true
 		s.Phases = append(s.Phases, p.name)
 	}
-	c.plan.Search, c.searchAt = s, c.at
+	c.plan.Search = s
 	return nil
 }
 
@@ -95,7 +95,11 @@ func (c *compiler) breakable(a *args, f *fleet, every sim.Duration) (list []sim.
 		if k.Limit >= every.D().Seconds() {
 			return nil, wrongAt(recs[i].at, "longer steps, or a lower limit", "a step of %s is too short to see %s", words.PrintDuration(every.D()), recs[i].get("limit"))
 		}
+		if k.Metric == sim.OpConnecting {
+			return nil, wrongAt(recs[i].at, "write connect", "how long devices are on their way is not known step by step")
+		}
 		k.Fleet = f.name
+		c.searchRows = append(c.searchRows, recs[i].at)
 		list = append(list, k)
 	}
 	return list, nil
@@ -117,7 +121,7 @@ func (c *compiler) checkSearch() error {
 			k.Window = sim.Window{Kind: sim.WindowPhase, Phase: step.phase}
 			if err := c.checkLatency(&k); err != nil {
 				if m, is := err.(*mistake); is {
-					m.at, m.text = c.searchAt, "in the "+step.which+" step: "+m.text
+					m.at, m.text = c.searchRows[i], "in the "+step.which+" step: "+m.text
 				}
 				return err
 			}

@@ -76,3 +76,24 @@ func ConcealPasswords(sentence string) string {
 	address := regexp.MustCompile(`[A-Za-z+]+://[^\s"',]*@`)
 	return address.ReplaceAllStringFunc(sentence, ConcealAddresses)
 }
+
+// secretWord finds a word behind which people write a secret, and what stands between them.
+var secretWord = regexp.MustCompile(`(?i)\b(?:pass(?:word|wort|wd|phrase|code)?|secret|token|psk|pre-shared key)\b["'“”„«»‘’:=\s]*`)
+
+// ConcealIn is text, which is said of a sentence that nothing understands, without what may be a secret in it: each word
+// that stands in the sentence behind one like password, in whatever quotes or none. What only says where a password is
+// stays.
+func ConcealIn(sentence, text string) string {
+	at := secretWord.FindStringIndex(sentence)
+	if at == nil {
+		return text
+	}
+	tail := sentence[at[1]:]
+	if strings.HasPrefix(tail, "${") || strings.HasPrefix(tail, "file:") {
+		return text
+	}
+	for _, word := range strings.FieldsFunc(tail, func(r rune) bool { return strings.ContainsRune(` "'“”„«»‘’,;:=`+"`\t", r) }) {
+		text = strings.ReplaceAll(text, word, Concealed)
+	}
+	return text
+}

@@ -103,3 +103,23 @@ func TestD4_PasswordsInSentences(t *testing.T) {
 		}
 	}
 }
+
+// What is said of a sentence that nothing understands shows no password, however it is written.
+func TestConcealIn(t *testing.T) {
+	for sentence, want := range map[string]string{
+		`logs in as “{id}” with password "hunter2"`: `write logs in as "{id}" with password "***"`,
+		`with password hunter2`:                     `write with password ***`,
+		`PASSWORD: “hunter2”`:                       `write PASSWORD: "***"`,
+		`password=hunter2`:                          `write password=***`,
+		`with password "other" "hunter2`:            `write with password "***" "***`,
+		`has the pre-shared key "hunter2"`:          `write has the pre-shared key "***"`,
+		`with password "${ROOMS}"`:                  `write with password "${ROOMS}"`,
+		`with password "file:secret.txt"`:           `write with password "file:secret.txt"`,
+		`no packet passes by "hunter2"`:             `write no packet passes by "hunter2"`,
+	} {
+		text := "write " + strings.NewReplacer("“", `"`, "”", `"`).Replace(sentence)
+		if got := ConcealIn(sentence, text); got != want {
+			t.Errorf("%s: %s, want %s", sentence, got, want)
+		}
+	}
+}

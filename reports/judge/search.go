@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
@@ -22,8 +23,13 @@ type grown struct {
 func (j *judge) grow() (g grown) {
 	s := j.in.Plan.Search
 	count := j.in.Plan.Fleets[j.in.Plan.FleetIndex(s.Fleet)].Count
+	lost := j.firstLoss()
 	for k, name := range s.Phases {
 		span, began := j.phase(name)
+		if began && lost != nil && lost.At < span.End {
+			g.open = fmt.Sprintf("of the step of %d devices not all is known: %s", s.Devices(k, count), lost.Text)
+			return g
+		}
 		if !began || span.End-span.Start < s.Every.D() {
 			g.open = fmt.Sprintf("the run ended before the step of %d devices was over", s.Devices(k, count))
 			return g
@@ -34,6 +40,16 @@ func (j *judge) grow() (g grown) {
 		g.devices, g.steps = s.Devices(k, count), g.steps+1
 	}
 	return g
+}
+
+// firstLoss is the event of the first worker that was lost; nil: none was.
+func (j *judge) firstLoss() *ledger.Event {
+	for i := range j.r.Events {
+		if j.r.Events[i].Kind == ledger.EventWorkerLost {
+			return &j.r.Events[i]
+		}
+	}
+	return nil
 }
 
 // breaks says which objective of the search broke in a step, with so many devices, or why one cannot be judged.
@@ -125,7 +141,21 @@ func (j *judge) waiting(from, to sim.Instant, op sim.Op, fleet int) uint64 {
 	case op == sim.OpConnect:
 		return j.early.Connects
 	case op == sim.OpPublish && !j.early.Unknown:
-		return j.in.Waiting(from, to, fleet)
+		return max(j.in.Waiting(from, to, fleet), j.early.Connects*j.reports(to-from, fleet))
 	}
 	return 0
+}
+
+// reports is how many messages a device of a fleet has due at least in some time. One that calls in vain learns late what
+// it had to send.
+func (j *judge) reports(in time.Duration, fleet int) (n uint64) {
+	if fleet == reports.AllFleets {
+		return 0
+	}
+	for i := range j.in.Plan.Fleets[fleet].Skills {
+		if every := j.in.Plan.Fleets[fleet].Skills[i].Every; every > 0 {
+			n += uint64(in / every.D())
+		}
+	}
+	return n
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/reports/internal/stage"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/ledger"
 )
 
 // growing is a search by three of the ten meters every ten seconds, with a median of at most 100 ms.
@@ -68,6 +69,19 @@ func TestJudgeCarriesOfAStepCutShort(t *testing.T) {
 		s.In.Phases[1].End -= time.Second
 	})
 	want{reports.NotJudged, 3, 1, "devices", "the run ended before the step of 6 devices was over"}.compare(t, f)
+}
+
+// From the step on in which a worker was lost nobody knows what the target carried.
+func TestJudgeCarriesWithoutAWorker(t *testing.T) {
+	for at, devices := range map[time.Duration]float64{5 * time.Second: 0, 10*time.Second - 1: 0, 10 * time.Second: 3, 25 * time.Second: 6} {
+		f := judgedOf(t, sim.Check{Kind: sim.CheckCarries, Fleet: "meters", Bound: sim.AtLeast, Limit: 9}, growing, func(s *stage.Stage) {
+			grownBy(10*ms, 10*ms, 10*ms)(s)
+			s.In.Events = append(s.In.Events, ledger.Event{At: at, Kind: ledger.EventWorkerLost, Text: "worker 7 is lost"})
+		})
+		if f.Verdict != reports.NotJudged || f.Value != devices || !strings.Contains(f.Note, "not all is known: worker 7 is lost") {
+			t.Errorf("lost at %v: %s, %v devices: %s", at, f.Verdict, f.Value, f.Note)
+		}
+	}
 }
 
 // A step that only our own lag made slow says nothing of the target.
@@ -156,6 +170,7 @@ func TestBroke(t *testing.T) {
 		"nothing":            {growing, grownBy(0), Waiting{}, ""},
 		"not seen to arrive": {of(sim.OpEndToEnd), silent, Waiting{}, ""},
 		"not connected":      {of(sim.OpConnect), grownBy(0), Waiting{Connects: 3}, "no answer at all, for 3 of 3"},
+		"calling in vain":    {growing, grownBy(0), Waiting{Connects: 3}, "no answer at all, for 30 of 30"},
 		"connected":          {of(sim.OpConnect), grownBy(0), Waiting{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

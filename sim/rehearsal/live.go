@@ -12,6 +12,7 @@ import (
 	"github.com/myriad-iot/myriad/scenarios"
 	"github.com/myriad-iot/myriad/sim"
 	"github.com/myriad-iot/myriad/sim/fleet"
+	"github.com/myriad-iot/myriad/sim/hist"
 	"github.com/myriad-iot/myriad/sim/ledger"
 	"github.com/myriad-iot/myriad/sim/pace"
 )
@@ -165,17 +166,15 @@ func (l *live) state(at sim.Instant, s shown) render.State {
 		}
 		frames = f.Frames(max(0, now-recentSeconds), now)
 		state.Errors, state.LastError = f.Failures()
+		if h := f.Responses(sim.OpPublish, max(0, now-recentSeconds), now, reports.AllFleets); h.Total() > 0 {
+			state.Latency = render.Recent{Op: sim.OpPublish.String(), Count: int64(h.Total()),
+				P50: h.Quantile(hist.Coarse(), 0.5), P99: h.Quantile(hist.Coarse(), 0.99)}
+		}
 	})
 	span := float64(min(recentSeconds, max(1, now)))
 	for _, f := range frames {
 		state.Rate += float64(f.Sent) / span
 		state.LagP99 = max(state.LagP99, f.Lag.P99)
-		if q, ok := f.Latency[sim.OpPublish.String()]; ok && q.Count > 0 {
-			state.Latency.Op = sim.OpPublish.String()
-			state.Latency.Count += q.Count
-			state.Latency.P50 = max(state.Latency.P50, q.P50)
-			state.Latency.P99 = max(state.Latency.P99, q.P99)
-		}
 	}
 	return state
 }

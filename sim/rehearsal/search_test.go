@@ -17,7 +17,7 @@ func TestSearchWaitsForWhatASlowAnswerTakes(t *testing.T) {
 		Bindings: []sim.Binding{{Role: sim.RoleData, Channel: sim.ChannelMQTT, QoS: 1}},
 	}}}
 	plan.Search = &sim.Search{Fleet: "meters", Step: 2, Every: sim.Duration(5 * time.Second), Phases: []string{"2 meters", "4 meters"}, Objectives: []sim.Check{{
-		Kind: sim.CheckLatency, Metric: sim.OpPublish, Quantile: 1, Bound: sim.AtMost, Limit: 2, Text: "the max publish latency is at most 2s",
+		Kind: sim.CheckLatency, Fleet: "meters", Metric: sim.OpPublish, Quantile: 1, Bound: sim.AtMost, Limit: 2, Text: "the max publish latency is at most 2s",
 	}}}
 	phases := []ledger.PhaseSpan{{Name: "before", End: 1}, {Name: "2 meters", End: 5 * time.Second}, {Name: "4 meters", Start: 5 * time.Second}}
 	r, fold, found := ledger.NewRecorder(plan, 0, 0), reports.NewFold(plan), &search{plan: plan}
