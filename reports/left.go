@@ -46,16 +46,15 @@ func (in *Input) Left(from, to sim.Instant, op sim.Op, fleet int) (sum Left) {
 	return sum
 }
 
-// Waiting is how many messages that came due in [from, to), without the warm-up, are known neither to have been answered
-// nor to have failed. While a run goes they may still be.
-func (in *Input) Waiting(from, to sim.Instant, fleet int) (sum uint64) {
+// Waiting is how many messages that came due in the seconds [from, to) are known neither to have been answered nor to have
+// failed. While a run goes they may still be.
+func (in *Input) Waiting(from, to, fleet int) (sum uint64) {
 	in.each(fleet, func(i int) {
-		if !in.Plan.Fleets[i].Answered() {
-			return
+		for n := from; n < to && in.Plan.Fleets[i].Answered(); n++ {
+			if s := in.Fold.seconds[moment{n, uint16(i)}]; s != nil {
+				sum += less(s.counted[sim.CountDue], unpacked(s.response[sim.OpPublish]).Total()+s.missed[sim.OpPublish]+s.cut[sim.OpPublish])
+			}
 		}
-		due := in.Fold.did(from, to, 0, uint16(sim.CountDue), i)
-		failed := in.Fold.did(from, to, sim.OpPublish, ledger.DidMiss, i) + in.Fold.did(from, to, sim.OpPublish, ledger.DidCut, i)
-		sum += less(due, in.Fold.Between(from, to, sim.OpPublish, ledger.Response, i).Total()+failed)
 	})
 	return sum
 }

@@ -48,14 +48,23 @@ func Catalogue() []Step {
 	)
 }
 
-// Search returns the steps that have each of the words in their expression, doc, example or id.
+// alike are words that people look for, and a part of what the catalogue says instead.
+var alike = map[string]string{
+	"bad": "packet loss", "capacity": "carries", "crash": "killed", "freeze": "frozen", "partition": "cut off", "password": "logs in",
+	"recovery": "recover", "scale": "grows", "slow": "latency", "unanswered": "without an answer", "unacknowledged": "without an answer",
+	"user": "logs in", "users": "password_file", "wifi": "wi-fi", "wlan": "wi-fi",
+}
+
+// Search returns the steps that have each of the words in their expression, doc, example or id, or what the catalogue says
+// for it.
 func Search(steps []Step, words string) []Step {
 	var out []Step
 	for _, s := range steps {
 		all := strings.ToLower(strings.Join([]string{s.ID, string(s.Keyword), s.Expression, s.Doc, s.Example}, " "))
 		hit := true
 		for w := range strings.FieldsSeq(strings.ToLower(words)) {
-			hit = hit && strings.Contains(all, w)
+			other, known := alike[w]
+			hit = hit && (strings.Contains(all, w) || known && strings.Contains(all, other))
 		}
 		if hit {
 			out = append(out, s)

@@ -16,7 +16,7 @@ func Outlast(p *sim.Plan) []string {
 	for i := range p.Acts {
 		a := &p.Acts[i]
 		if rest := left - a.At; a.Lasts() > rest && strings.HasSuffix(a.Text, meanwhile) {
-			list = append(list, fmt.Sprintf("%s: it is over when the story is: `%s` has %s at most", a.Origin, a.Text, words.PrintDuration(rest.D())))
+			list = append(list, fmt.Sprintf("%s: `%s` lasts %s at most: then the story ends, and what is broken is mended", a.Origin, a.Text, words.PrintDuration(rest.D())))
 		}
 		if a.Kind == sim.ActSettle {
 			left -= a.At + a.Hold

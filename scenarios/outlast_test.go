@@ -20,8 +20,8 @@ func TestOutlast(t *testing.T) {
     And phase "x" runs for 1m
     Then no message is lost`, Options{})
 	got := Outlast(&s.Plan)
-	want := []string{"it is over when the story is: `the link of 1 device of \"a\" is cut for 2m meanwhile` has 1m30s at most",
-		"it is over when the story is: `20% of \"a\" go offline for 61s meanwhile` has 1m at most"}
+	want := []string{"`the link of 1 device of \"a\" is cut for 2m meanwhile` lasts 1m30s at most: then the story ends, and what is broken is mended",
+		"`20% of \"a\" go offline for 61s meanwhile` lasts 1m at most: then the story ends, and what is broken is mended"}
 	if !slices.EqualFunc(got, want, strings.HasSuffix) {
 		t.Errorf("%q", got)
 	}

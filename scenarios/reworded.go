@@ -25,6 +25,7 @@ var rewordings = []rewording{
 	{regexp.MustCompile(`\b(?:e2e|end to end)\b`), "end-to-end"},
 	{regexp.MustCompile(`\b(?:the )?(p[0-9.]+|median|max|mean) of (?:the )?([a-z-]+) latency\b`), "the $1 $2 latency"},
 	{regexp.MustCompile(`\bresponse time\b`), "latency"},
+	{regexp.MustCompile(`\bevery message (?:is|gets) (?:answered|acknowledged|an answer)\b|\bno message (?:is|stays) (?:left )?(?:unanswered|unacknowledged|without answer)\b`), "no message is left without an answer"},
 	{regexp.MustCompile(`\bshould be\b|\bmust be\b|\bwill be\b|\bremains\b`), "is"},
 }
 

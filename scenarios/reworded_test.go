@@ -24,6 +24,8 @@ func TestReworded(t *testing.T) {
 		`the p99 of the publish latency is below 2s`:                        "write `the p99 publish latency is below 2s`",
 		`the p99 publish latency of fleet "over there" is over 2s`:          "write `the p99 publish latency of fleet \"over there\" is above 2s`",
 		`the p99 publish latency is below 2s for the whole run`:             "write `the p99 publish latency is below 2s during the run`",
+		`every message is acknowledged`:                                     "write `no message is left without an answer`",
+		`no message stays unanswered`:                                       "write `no message is left without an answer`",
 		`no more than 5 messages are dropped`:                               "write `at most 5 messages are dropped`",
 		`fewer than 5 devices of "over there" are in state "connected"`:     "write `below 5 devices of \"over there\" are in state \"connected\"`",
 		`the connect rate never goes over 100/s`:                            "did you mean `Then the connect rate never exceeds {rate}`",

@@ -151,7 +151,7 @@ func messageSteps() []Step {
 				return c.lost(sim.Check{Bound: sim.Exactly, Limit: float64(a.count(0))}, &q)
 			}},
 		{ID: "A5", Keyword: Then, Expression: `no message is duplicated`,
-			Doc:     "No message arrived twice at a subscriber or the store.",
+			Doc:     "No message arrived twice at a subscriber or the store. With QoS 1, and CON, one that was under way when a connection was lost or an answer was late is sent again: that is a duplicate too.",
 			Example: `no message is duplicated`,
 			compile: func(c *compiler, _ *args) error {
 				c.check(sim.Check{Kind: sim.CheckDuplicates, Bound: sim.Exactly})

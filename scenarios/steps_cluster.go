@@ -104,6 +104,10 @@ func nodeSteps() []Step {
 				}
 				return c.strike("isolate", name, a.duration(1), nil)
 			}},
+		{ID: "X6", Keyword: When, Expression: `{string} is cut off for {duration}( meanwhile)`,
+			Doc:     "The same by its name as a service.",
+			Example: `"broker 2" is cut off for 20s`,
+			compile: func(c *compiler, a *args) error { return c.strikeFor("isolate", a) }},
 	}
 }
 

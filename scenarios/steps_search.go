@@ -2,6 +2,8 @@ package scenarios
 
 import (
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/myriad-iot/myriad/scenarios/words"
 	"github.com/myriad-iot/myriad/sim"
@@ -10,12 +12,16 @@ import (
 // mostSteps is in how many steps a fleet may grow: each is a phase, with histograms of its own.
 const mostSteps = 100
 
+// leastStep is the shortest step: what is left of it when its devices have connected has at least one whole second.
+const leastStep = 3 * time.Second
+
 // searchSteps are W5 and A35: how many devices a target carries.
 func searchSteps() []Step {
 	return []Step{
 		{ID: "W5", Keyword: When, Expression: `fleet {string} grows by {count} device(s) every {duration} until an objective breaks:`, Table: Required,
 			Doc: "Looks for how many devices the target carries: connects more and more of the fleet, at most all of it, and ends the run soon after a step in which one of the objectives did not hold. " +
-				"The devices of a step connect in its first quarter. Each step is a phase (\"200 rooms\") with figures of its own. It is the last When of a story.",
+				"The devices of a step connect in its first quarter, and messages are judged from then on, all of this fleet. Each step is a phase (\"200 rooms\") with figures of its own. " +
+				"It is the last When of a story.",
 			Example: `fleet "rooms" grows by 200 devices every 10s until an objective breaks:`,
 			Sample:  "| metric  | percentile | limit |\n| publish | p99        | 500ms |\n| connect | p99        | 2s    |",
 			compile: func(c *compiler, a *args) error { return c.grow(a) }},
@@ -37,6 +43,8 @@ func (c *compiler) grow(a *args) error {
 		return err
 	}
 	switch {
+	case every.D() < leastStep || every.D()%time.Second != 0:
+		return surely(wrong("write whole seconds, at least "+words.PrintDuration(leastStep), "a step of %s cannot be judged by the second", words.PrintDuration(every.D())))
 	case c.plan.Search != nil:
 		return surely(wrong("write one story for each", "a story looks once for what its target carries"))
 	case by == 0:
@@ -112,22 +120,58 @@ func (c *compiler) checkSearch() error {
 	if s == nil {
 		return nil
 	}
+	wrong := make(map[int]bool) // objectives that are: one problem is enough
 	for _, step := range []struct {
 		which string
 		phase string
 	}{{"first", s.Phases[0]}, {"last", s.Phases[len(s.Phases)-1]}} {
 		for i := range s.Objectives {
-			k := s.Objectives[i]
-			k.Window = sim.Window{Kind: sim.WindowPhase, Phase: step.phase}
-			if err := c.checkLatency(&k); err != nil {
+			if wrong[i] {
+				continue
+			}
+			c.attempt(func() error {
+				err := c.checkObjective(s.Objectives[i], step.phase)
 				if m, is := err.(*mistake); is {
+					wrong[i] = true
 					m.at, m.text = c.searchRows[i], "in the "+step.which+" step: "+m.text
 				}
 				return err
-			}
+			})
 		}
 	}
 	return nil
+}
+
+// checkObjective refuses an objective that no target could keep, or of which a step has too few samples.
+func (c *compiler) checkObjective(k sim.Check, phase string) error {
+	f := c.named[k.Fleet]
+	if w := f.conditions(); w != nil && k.Metric == sim.OpPublish && k.Quantile >= 0.5 && (2*w.Delay.D()).Seconds() >= k.Limit {
+		return wrong("write a higher limit", "the link of %q alone takes %s there and back", f.name, words.PrintDuration(2*w.Delay.D()))
+	}
+	k.Window = sim.Window{Kind: sim.WindowPhase, Phase: phase}
+	if err := c.checkLatency(&k); err != nil {
+		return fewer(err)
+	}
+	if k.Metric == sim.OpConnect {
+		return nil
+	}
+	from, to := c.estimated.window(k.Window, c.plan.WarmUp.D())
+	all := c.estimated
+	c.estimated = all.only(c.plan.FleetIndex(k.Fleet))
+	n, err := c.expected(k.Metric, from+(to-from)/4, to)
+	c.estimated = all
+	if err != nil {
+		return err
+	}
+	return fewer(enough(&k, n))
+}
+
+// fewer says how a step gets more samples.
+func fewer(err error) error {
+	if m, is := err.(*mistake); is {
+		m.hint = strings.Replace(m.hint, "make the window longer or the fleet larger", "let it grow by more devices, or make the steps longer", 1)
+	}
+	return err
 }
 
 // carries claims what a search finds.

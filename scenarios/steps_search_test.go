@@ -65,7 +65,10 @@ func TestMistakesOfGrowth(t *testing.T) {
 		"nothing":        {grows("no devices every 10s"), "a fleet that grows by no device never ends"},
 		"more":           {grows("2,000 devices every 10s"), "2000 devices a step are more than there are"},
 		"small steps":    {grows("1 device every 10s"), "1000 devices in steps of 1 are 1000 steps; at most 100 are recorded"},
-		"short steps":    {grows("100 devices every 2s"), "a step of 2s is too short to see 2s"},
+		"short steps":    {grows("100 devices every 2s"), "a step of 2s cannot be judged by the second: write whole seconds, at least 3s"},
+		"odd steps":      {grows("100 devices every 5500ms"), "a step of 5s500ms cannot be judged by the second"},
+		"high limit":     {strings.Replace(grows("100 devices every 10s"), "2s ", "10s", 1), "a step of 10s is too short to see 10s"},
+		"slow link":      {"    And fleet \"rooms\" sees 250ms latency and 0% packet loss\n" + good, `x.feature:8: in the first step: the link of "rooms" alone takes 500ms there and back`},
 		"no time":        {grows("100 devices every 0s"), "the duration must be longer than 0s"},
 		"silent":         {"    And fleet \"rooms\" publishes nothing\n" + good, `the fleet "rooms" sends nothing`},
 		"twice":          {good + strings.Replace(good, "rooms", "halls", 1), "a story looks once for what its target carries"},
@@ -76,7 +79,7 @@ func TestMistakesOfGrowth(t *testing.T) {
 		"another fleet":  {good + "    Then the target carries at least 5 devices of \"halls\"\n", `nobody looks for how many devices of "halls"`},
 		"claims nothing": {good + "    Then the target carries at least 0 devices of \"rooms\"\n", "every target carries no device"},
 		"too much":       {good + "    Then the target carries at least 1,001 devices of \"rooms\"\n", "1001 devices are more than there are"},
-		"too few": {strings.ReplaceAll(grows("10 devices every 3s"), "p99 ", "p99.99 ") + "    Then the target carries at least 1 device of \"rooms\"\n",
+		"too few": {strings.ReplaceAll(grows("20 devices every 30s"), "p99 ", "p99.99 ") + "    Then the target carries at least 1 device of \"rooms\"\n",
 			"p99.99"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -25,7 +25,7 @@ func stepsCommand() *cobra.Command {
 			if len(args) > 1 {
 				words := strings.Join(args[1:], " ")
 				if steps = scenarios.Search(steps, words); len(steps) == 0 {
-					return &exitError{exitUsage, fmt.Errorf("no step has %q", words)}
+					return &exitError{exitUsage, fmt.Errorf("no step has %q: try a shorter word, as in `myriad steps search offline`, or read them all: myriad steps", words)}
 				}
 			}
 			switch format {

@@ -67,7 +67,9 @@ func (j *judge) between(f *finding, from, to sim.Instant) {
 	}
 	left := j.in.Left(from, to, c.Metric, fleet)
 	left.Missed -= min(left.Missed, j.ours(c.Metric, first, end, fleet))
-	left.Missed += j.waiting(from, to, c.Metric, fleet)
+	if c.Metric == sim.OpConnect && j.early != nil {
+		left.Missed += j.early.Connects
+	}
 	j.quantile(f, &population{j.in.Fold.Between(from, to, c.Metric, ledger.Response, fleet), hist.Fine(), left}, late)
 }
 

@@ -58,7 +58,7 @@ func (j *judge) breaks(step *ledger.PhaseSpan, devices int) (broke, open string)
 	for i := range s.Objectives {
 		c := s.Objectives[i]
 		f := finding{Check: &c}
-		switch j.between(&f, step.Start, step.End); f.Verdict {
+		switch j.step(&f, step); f.Verdict {
 		case reports.Passed:
 		case reports.Failed:
 			return fmt.Sprintf("with %d devices of %q it broke that %s: it was %s", devices, s.Fleet, c.Text, reached(&f)), ""
@@ -67,6 +67,23 @@ func (j *judge) breaks(step *ledger.PhaseSpan, devices int) (broke, open string)
 		}
 	}
 	return "", open
+}
+
+// step judges an objective in a step. Devices connect in its first quarter, and what came due meanwhile waited for that: so
+// messages are judged from then on, in whole seconds.
+func (j *judge) step(f *finding, step *ledger.PhaseSpan) {
+	c, fleet := f.Check, j.of(f.Check)
+	first, end := secondsOf(step.Start+j.in.Plan.Search.Every.D()/4), int(step.End/time.Second)
+	switch c.Metric {
+	case sim.OpConnect, sim.OpHandshake, sim.OpResumption:
+		j.between(f, step.Start, step.End)
+		return
+	}
+	p := j.dueIn(c.Metric, first, end, fleet)
+	if c.Metric == sim.OpPublish && j.early != nil && !j.early.Unknown {
+		p.left.Missed += max(j.in.Waiting(first, end, fleet), j.early.Connects*j.reports(time.Duration(end-first)*time.Second, fleet))
+	}
+	j.quantile(f, p, j.lag(first, end, c))
 }
 
 // reached is the value of a latency that broke its limit.
@@ -133,25 +150,9 @@ func Broke(p *sim.Plan, f *reports.Fold, step ledger.PhaseSpan, devices int, w W
 	return broke
 }
 
-// waiting is how many operations of a fleet that came due in [from, to) wait for their answer, while the run goes.
-func (j *judge) waiting(from, to sim.Instant, op sim.Op, fleet int) uint64 {
-	switch {
-	case j.early == nil:
-		return 0
-	case op == sim.OpConnect:
-		return j.early.Connects
-	case op == sim.OpPublish && !j.early.Unknown:
-		return max(j.in.Waiting(from, to, fleet), j.early.Connects*j.reports(to-from, fleet))
-	}
-	return 0
-}
-
 // reports is how many messages a device of a fleet has due at least in some time. One that calls in vain learns late what
 // it had to send.
 func (j *judge) reports(in time.Duration, fleet int) (n uint64) {
-	if fleet == reports.AllFleets {
-		return 0
-	}
 	for i := range j.in.Plan.Fleets[fleet].Skills {
 		if every := j.in.Plan.Fleets[fleet].Skills[i].Every; every > 0 {
 			n += uint64(in / every.D())

@@ -36,13 +36,13 @@ func TestSearchWaitsForWhatASlowAnswerTakes(t *testing.T) {
 			r.Record(&sim.Sample{Op: sim.OpPublish, Due: due, Ready: due, Sent: due, Done: due + took})
 		}
 	}
-	send(time.Second, time.Second)
+	send(3*time.Second, time.Second)
 	for second := 1; second <= 8; second++ {
 		if broke := told(second); broke != "" || found.next != max(0, min(second-6, 1)) {
 			t.Fatalf("in second %d: %q, and step %d is next", second, broke, found.next)
 		}
 	}
-	send(6*time.Second, 0)
+	send(8*time.Second, 0)
 	phases[2].End = 10 * time.Second
 	for second := 9; second <= 12; second++ {
 		if broke := told(second); (broke != "") != (second == 12) {
