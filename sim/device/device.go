@@ -157,10 +157,10 @@ func (d *Device) runOn() {
 func (d *Device) run(ctx context.Context) (again bool) {
 	place := stackPlace()
 	// Not in the first round: if catchUp alone makes a stack grow, it would do so on every new goroutine,
-	// and the device would never wait.
+	// and the device would never wait. Not to leave either: what never got an answer has been recorded then.
 	for first := true; ctx.Err() == nil; first = false {
 		until, next := d.catchUp()
-		if !first && next != calls && d.out.len() == 0 && stackPlace() != place {
+		if !first && next != calls && next != leaves && d.out.len() == 0 && stackPlace() != place {
 			return true
 		}
 		switch next {

@@ -98,6 +98,23 @@ func TestD1_4_EveryMessageAndCallEnds(t *testing.T) {
 	}
 }
 
+// A device continues on a new goroutine when its stack has grown, which it may do when it leaves: what ended is recorded
+// once all the same. One in 25 recorded it twice.
+func TestD1_4_NothingEndsTwice(t *testing.T) {
+	for range 150 {
+		bubble.Test(t, func(t *testing.T) {
+			w := newWorld()
+			w.dialing = 10 * time.Second
+			b := start(t, w, testFleet(1), 3, all(sim.ActConnect, time.Second-time.Nanosecond))
+			time.Sleep(time.Second)
+			b.finish()
+			if calls := b.tape.ends(sim.OpConnect); calls["no answer by the end"] != 1 {
+				t.Fatalf("%v", calls)
+			}
+		})
+	}
+}
+
 // Connections that are lost, and come back or do not: each wish to be connected ends once.
 func TestD1_4_EveryWishEnds(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
