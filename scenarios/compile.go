@@ -97,7 +97,7 @@ func (c *compiler) compile(s *Story, steps []pickleStep) []Problem {
 			c.attempt(func() error {
 				err := matched[i].step.compile(c, matched[i].args)
 				if err == nil {
-					err = errors.Join(c.recordable(), c.unended())
+					err = errors.Join(c.recordable(), c.nothingAfterSearch())
 				}
 				if err == nil {
 					return nil

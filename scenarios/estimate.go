@@ -230,6 +230,23 @@ func within(list []batch, from, to time.Duration) float64 {
 
 // checkLatency refuses a claim about latency for which the run would have too few samples.
 func (c *compiler) checkLatency(k *sim.Check) error {
+	if err := c.checkMeasured(k); err != nil {
+		return err
+	}
+	from, to := c.estimated.window(k.Window, c.plan.WarmUp.D())
+	n, err := c.samples(k, from, to)
+	if err != nil {
+		return err
+	}
+	if span := k.Window.Span.D(); k.Window.Kind == sim.WindowEvery && span < to-from {
+		n *= float64(span) / float64(to-from)
+	}
+	return enough(k, n, "make the window longer or the fleet larger")
+}
+
+// checkMeasured refuses a claim about latency that the run would not measure at all. It makes the estimate if there is
+// none yet.
+func (c *compiler) checkMeasured(k *sim.Check) error {
 	if k.Window.Kind == sim.WindowPhase {
 		if _, err := c.phase(k.Window.Phase); err != nil {
 			return err
@@ -244,23 +261,16 @@ func (c *compiler) checkLatency(k *sim.Check) error {
 	if err := measurable(sim.Duration(k.Limit * float64(time.Second))); err != nil {
 		return err
 	}
-	if err := c.checkWindow(k.Window); err != nil {
-		return err
-	}
-	from, to := c.estimated.window(k.Window, c.plan.WarmUp.D())
-	all := c.estimated
-	if k.Fleet != "" && k.Metric != sim.OpDelivery { // whose senders are others
+	return c.checkWindow(k.Window)
+}
+
+// samples is the number of samples of a claim to expect between two moments, of its fleet if it names one.
+func (c *compiler) samples(k *sim.Check, from, to time.Duration) (float64, error) {
+	if all := c.estimated; k.Fleet != "" && k.Metric != sim.OpDelivery { // whose senders are others
 		c.estimated = all.only(c.plan.FleetIndex(k.Fleet))
+		defer func() { c.estimated = all }()
 	}
-	n, err := c.expected(k.Metric, from, to)
-	c.estimated = all
-	if err != nil {
-		return err
-	}
-	if span := k.Window.Span.D(); k.Window.Kind == sim.WindowEvery && span < to-from {
-		n *= float64(span) / float64(to-from)
-	}
-	return enough(k, n)
+	return c.expected(k.Metric, from, to)
 }
 
 // measurable refuses a limit above the longest latency that is told apart: nothing could break it.
@@ -357,8 +367,8 @@ func (c *compiler) some(ok func(*fleet) bool) bool {
 	return slices.ContainsFunc(c.fleets, func(f *fleet) bool { return f.connected && f.publishes() && ok(f) })
 }
 
-// enough refuses a percentile beyond which less than one of the n expected samples lies.
-func enough(k *sim.Check, n float64) error {
+// enough refuses a percentile beyond which less than one of the n expected samples lies; remedy says how there would be more.
+func enough(k *sim.Check, n float64, remedy string) error {
 	least := 1.0
 	name := "figure"
 	if k.Quantile > 0 && k.Quantile < 1 {
@@ -368,7 +378,7 @@ func enough(k *sim.Check, n float64) error {
 	if n >= least*(1-1e-6) && n > 0 {
 		return nil
 	}
-	hint := fmt.Sprintf("it takes at least %s; make the window longer or the fleet larger", trim(math.Ceil(least-1e-6)))
+	hint := fmt.Sprintf("it takes at least %s; %s", trim(math.Ceil(least-1e-6)), remedy)
 	for _, p := range []float64{99, 95, 90, 50} {
 		if p/100 < k.Quantile && n >= 100/(100-p) {
 			hint += fmt.Sprintf(", or judge the p%g", p)

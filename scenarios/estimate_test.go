@@ -79,7 +79,7 @@ func TestEnoughSamples(t *testing.T) {
 		{0.999, 1000, true}, {0.999, 999, false}, {0.99, 100, true}, {0.99, 99, false}, {0.5, 2, true}, {0.5, 1, false},
 		{sim.QuantileMax, 1, true}, {sim.QuantileMax, 0.5, false}, {sim.QuantileMean, 1, true}, {sim.QuantileMean, 0, false},
 	} {
-		if err := enough(&sim.Check{Quantile: c.q}, c.n); (err == nil) != c.ok {
+		if err := enough(&sim.Check{Quantile: c.q}, c.n, ""); (err == nil) != c.ok {
 			t.Errorf("%g samples for quantile %g: %v", c.n, c.q, err)
 		}
 	}

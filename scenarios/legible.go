@@ -78,11 +78,4 @@ func (m *matcher) misspelt(text string) error {
 	return nil
 }
 
-func (m *matcher) has(text string) bool {
-	for _, e := range m.strict {
-		if e.Regexp().MatchString(text) {
-			return true
-		}
-	}
-	return false
-}
+func (m *matcher) has(text string) bool { return m.matching("", text) >= 0 }

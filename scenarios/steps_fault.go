@@ -64,7 +64,7 @@ func faultSteps() []Step {
 				case has > 0 && bytes >= has:
 					return wrong("write less than that", "%q has %.4g MB of memory already", a.str(0), float64(has)/1e6)
 				}
-				return c.strike("starve", a.str(0), a.duration(2), map[string]string{fault.ArgBytes: strconv.FormatInt(bytes, 10)})
+				return c.strike("limit-memory", a.str(0), a.duration(2), map[string]string{fault.ArgBytes: strconv.FormatInt(bytes, 10)})
 			}},
 		{ID: "X5", Keyword: When, Expression: `the disk of {string} fills up`,
 			Doc:     "From here to the end of the story there is no room on the disk of the service, whose limits must say how large it is. The step takes no time. Mosquitto and RabbitMQ in containers only.",

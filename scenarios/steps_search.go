@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/myriad-iot/myriad/scenarios/words"
@@ -80,8 +79,8 @@ func (c *compiler) grow(a *args) error {
 	return nil
 }
 
-// unended refuses what comes after a search, with which the run ends.
-func (c *compiler) unended() error {
+// nothingAfterSearch refuses what comes after a search, with which the run ends.
+func (c *compiler) nothingAfterSearch() error {
 	if s := c.plan.Search; s != nil && c.step.Kind == When && s.Origin != c.origin() {
 		return surely(wrong("let it happen before, or write another story", "the run ends when an objective has broken, so nothing comes after `%s`", s.Text))
 	}
@@ -149,29 +148,18 @@ func (c *compiler) checkObjective(k sim.Check, phase string) error {
 		return wrong("write a higher limit", "the link of %q alone takes %s there and back", f.name, words.PrintDuration(2*w.Delay.D()))
 	}
 	k.Window = sim.Window{Kind: sim.WindowPhase, Phase: phase}
-	if err := c.checkLatency(&k); err != nil {
-		return fewer(err)
-	}
-	if k.Metric == sim.OpConnect {
-		return nil
+	if err := c.checkMeasured(&k); err != nil {
+		return err
 	}
 	from, to := c.estimated.window(k.Window, c.plan.WarmUp.D())
-	all := c.estimated
-	c.estimated = all.only(c.plan.FleetIndex(k.Fleet))
-	n, err := c.expected(k.Metric, from+(to-from)/4, to)
-	c.estimated = all
+	if k.Metric != sim.OpConnect { // messages are judged when a step's devices are connected
+		from += (to - from) / 4
+	}
+	n, err := c.samples(&k, from, to)
 	if err != nil {
 		return err
 	}
-	return fewer(enough(&k, n))
-}
-
-// fewer says how a step gets more samples.
-func fewer(err error) error {
-	if m, is := err.(*mistake); is {
-		m.hint = strings.Replace(m.hint, "make the window longer or the fleet larger", "let it grow by more devices, or make the steps longer", 1)
-	}
-	return err
+	return enough(&k, n, "let it grow by more devices, or make the steps longer")
 }
 
 // carries claims what a search finds.

@@ -32,9 +32,9 @@ type Handle interface {
 type Limitable interface {
 	// Limit lets the service have so many processors at most, above 0; 0 is as many as it had at first.
 	Limit(ctx context.Context, processors float64) error
-	// Starve lets the service have so many bytes of memory at most, above 0; 0 is as many as it had at first. What
+	// LimitMemory lets the service have so many bytes of memory at most, above 0; 0 is as many as it had at first. What
 	// needs more is ended by the kernel: then giving them back is a [ServiceEnded].
-	Starve(ctx context.Context, bytes int64) error
+	LimitMemory(ctx context.Context, bytes int64) error
 }
 
 // Fillable handles can also leave their service no room on its disk.

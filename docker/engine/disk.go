@@ -63,9 +63,9 @@ func (b *box) lives(ctx context.Context) error {
 	return &sim.ServiceEnded{Why: why + "; its log: " + b.lastWords(ctx)}
 }
 
-// starve lets the container have so many bytes of memory, or 0 for what it was made with. Docker takes a limit away from
+// limitMemory lets the container have so many bytes of memory, or 0 for what it was made with. Docker takes a limit away from
 // no container: all of the machine's memory is as much as none.
-func (b *box) starve(ctx context.Context, bytes int64) error {
+func (b *box) limitMemory(ctx context.Context, bytes int64) error {
 	if err := b.lives(ctx); err != nil {
 		return err
 	}

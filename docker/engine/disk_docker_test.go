@@ -55,12 +55,12 @@ func TestDiskWithoutALimit(t *testing.T) {
 }
 
 // The kernel has the limit of memory that a service is given, and then that which it was made with.
-func TestStarve(t *testing.T) {
+func TestLimitOfMemory(t *testing.T) {
 	const own, less = 64 << 20, 16 << 20
 	m := &Target{Name: "mosquitto", Containers: []docker.Container{docker.Mosquitto()}, Limits: []sim.Limit{{Service: "broker", Memory: own}}}
 	_, h := start(t, m)
 	for _, step := range []struct{ bytes, want int64 }{{less, less}, {0, own}} {
-		must(t, h.(sim.Limitable).Starve(t.Context(), step.bytes))
+		must(t, h.(sim.Limitable).LimitMemory(t.Context(), step.bytes))
 		said, _ := within(t, m, "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null")
 		if said != strconv.FormatInt(step.want, 10) {
 			t.Errorf("the kernel has a limit of %q, want %d", said, step.want)

@@ -187,7 +187,7 @@ func (p *place) settle(r *testcontainers.ContainerRequest) {
 	r.ConfigModifier = func(c *container.Config) { c.Hostname = p.name }
 	r.EndpointSettingsModifier = func(all map[string]*network.EndpointSettings) {
 		for _, at := range all {
-			at.IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: p.address}
+			at.IPAMConfig = p.endpoint().IPAMConfig
 		}
 	}
 }

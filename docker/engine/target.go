@@ -299,9 +299,9 @@ func (h handle) Limit(ctx context.Context, processors float64) error {
 	return h.do(func(b *box) error { return b.limit(ctx, processors) })
 }
 
-// Starve implements [sim.Limitable].
-func (h handle) Starve(ctx context.Context, bytes int64) error {
-	return h.do(func(b *box) error { return b.starve(ctx, bytes) })
+// LimitMemory implements [sim.Limitable].
+func (h handle) LimitMemory(ctx context.Context, bytes int64) error {
+	return h.do(func(b *box) error { return b.limitMemory(ctx, bytes) })
 }
 
 // Cut implements [sim.Cuttable].

@@ -82,14 +82,14 @@ func (v *service) Limit(ctx context.Context, processors float64) error {
 	return err
 }
 
-func (v *service) Starve(ctx context.Context, bytes int64) error {
+func (v *service) LimitMemory(ctx context.Context, bytes int64) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if bytes == 0 && v.ended {
 		return &sim.ServiceEnded{Why: "exit code 137"}
 	}
-	name := map[bool]string{true: "starve", false: "feed"}[bytes > 0]
+	name := map[bool]string{true: "less", false: "all"}[bytes > 0]
 	err := v.call(name, sim.PowerLimit)
 	if err == nil {
 		v.frozen = bytes > 0
@@ -191,7 +191,7 @@ func TestEachFault(t *testing.T) {
 // A call that fails ends the fault with its error, and nothing is told of what did not come about.
 func TestFaultsThatFail(t *testing.T) {
 	for _, k := range ofServices(t) {
-		for _, fail := range []string{"stop", "kill", "up", "freeze", "thaw", "limit", "free", "fill", "empty", "cut", "join", "starve", "feed"} {
+		for _, fail := range []string{"stop", "kill", "up", "freeze", "thaw", "limit", "free", "fill", "empty", "cut", "join", "less", "all"} {
 			bubble.Test(t, func(t *testing.T) {
 				v := &service{fail: fail}
 				events, err := run(t.Context(), &k, v, 3*s)
@@ -203,7 +203,7 @@ func TestFaultsThatFail(t *testing.T) {
 				if failed != (err != nil) {
 					t.Errorf("%s, when %s fails: %v", k.Verb, fail, err)
 				}
-				if begins := fail != "up" && fail != "thaw" && fail != "free" && fail != "empty" && fail != "join" && fail != "feed"; failed && (len(events) > 1 || begins && len(events) > 0) {
+				if begins := fail != "up" && fail != "thaw" && fail != "free" && fail != "empty" && fail != "join" && fail != "all"; failed && (len(events) > 1 || begins && len(events) > 0) {
 					t.Errorf("%s, when %s fails, told %q", k.Verb, fail, events)
 				}
 			})
@@ -216,14 +216,14 @@ func TestWhatFaultsDo(t *testing.T) {
 		last time.Duration
 		log  []string
 	}{
-		"restart": {0, []string{"0s stop", "0s up"}},
-		"kill":    {40 * s, []string{"0s kill", "40s up"}},
-		"freeze":  {1400 * time.Millisecond, []string{"0s freeze", "1.4s thaw"}},
-		"squeeze": {9 * s, []string{"0s limit", "9s free"}},
-		"starve":  {6 * s, []string{"0s starve", "6s feed"}},
-		"isolate": {8 * s, []string{"0s cut", "8s join"}},
-		"fill":    {7 * s, []string{"0s fill", "7s empty"}},
-		"stutter": {2100 * time.Millisecond, []string{"0s freeze", "200ms thaw", "1s freeze", "1.2s thaw", "2s freeze", "2.1s thaw"}},
+		"restart":      {0, []string{"0s stop", "0s up"}},
+		"kill":         {40 * s, []string{"0s kill", "40s up"}},
+		"freeze":       {1400 * time.Millisecond, []string{"0s freeze", "1.4s thaw"}},
+		"squeeze":      {9 * s, []string{"0s limit", "9s free"}},
+		"limit-memory": {6 * s, []string{"0s less", "6s all"}},
+		"isolate":      {8 * s, []string{"0s cut", "8s join"}},
+		"fill":         {7 * s, []string{"0s fill", "7s empty"}},
+		"stutter":      {2100 * time.Millisecond, []string{"0s freeze", "200ms thaw", "1s freeze", "1.2s thaw", "2s freeze", "2.1s thaw"}},
 	} {
 		bubble.Test(t, func(t *testing.T) {
 			k, ok := Find(verb)
@@ -253,7 +253,7 @@ func TestFullDisk(t *testing.T) {
 				kind  Kind
 				lasts time.Duration
 				takes time.Duration
-			}{{starve(), 10 * s, 10 * s}, {fill(), 0, 80 * s}} {
+			}{{limitMemory(), 10 * s, 10 * s}, {fill(), 0, 80 * s}} {
 				v := &service{ended: ends}
 				events, err := run(over, &of.kind, v, of.lasts)
 				if err != nil || time.Since(v.began) != of.takes || !slices.Equal(events, []ledger.EventKind{ledger.EventServiceLimited, last}) {

@@ -17,17 +17,12 @@ func fill() Kind {
 			if !ok {
 				return fmt.Errorf("fill: the disk of %q cannot be filled", s.Fault.Name)
 			}
-			whole := context.WithoutCancel(ctx)
-			if err := of.Fill(whole, true); err != nil {
-				return s.survived(err, "")
-			}
-			s.Note(ledger.EventServiceLimited, "has no room on its disk")
-			if s.Fault.For > 0 {
-				s.last(ctx)
-			} else {
-				<-ctx.Done()
-			}
-			return s.survived(of.Fill(whole, false), "has room on its disk again")
+			return s.during(ctx, change{
+				do:   func(ctx context.Context) error { return of.Fill(ctx, true) },
+				undo: func(ctx context.Context) error { return of.Fill(ctx, false) },
+				done: ledger.EventServiceLimited, is: "has no room on its disk",
+				undone: ledger.EventServiceFree, again: "has room on its disk again", stays: true,
+			})
 		},
 	}
 }

@@ -13,17 +13,11 @@ func freeze() Kind {
 	return Kind{
 		Site: sim.SiteService, Verb: "freeze", Done: "frozen", Needs: []sim.Power{sim.PowerFreeze},
 		Run: func(ctx context.Context, s *Scene) error {
-			whole := context.WithoutCancel(ctx)
-			if err := s.Handle.Freeze(whole, true); err != nil {
-				return err
-			}
-			s.Note(ledger.EventServiceFrozen, "is frozen")
-			s.last(ctx)
-			if err := s.Handle.Freeze(whole, false); err != nil {
-				return err
-			}
-			s.Note(ledger.EventServiceThawed, "answers again")
-			return nil
+			return s.during(ctx, change{
+				do:   func(ctx context.Context) error { return s.Handle.Freeze(ctx, true) },
+				undo: func(ctx context.Context) error { return s.Handle.Freeze(ctx, false) },
+				done: ledger.EventServiceFrozen, is: "is frozen", undone: ledger.EventServiceThawed, again: "answers again",
+			})
 		},
 	}
 }

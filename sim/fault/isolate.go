@@ -18,17 +18,11 @@ func isolate() Kind {
 			if !ok {
 				return fmt.Errorf("isolate: %q has no network that can be taken away", s.Fault.Name)
 			}
-			whole := context.WithoutCancel(ctx)
-			if err := of.Cut(whole, true); err != nil {
-				return err
-			}
-			s.Note(ledger.EventServiceLimited, "is cut off")
-			s.last(ctx)
-			if err := of.Cut(whole, false); err != nil {
-				return err
-			}
-			s.Note(ledger.EventServiceFree, "has its network back")
-			return nil
+			return s.during(ctx, change{
+				do:   func(ctx context.Context) error { return of.Cut(ctx, true) },
+				undo: func(ctx context.Context) error { return of.Cut(ctx, false) },
+				done: ledger.EventServiceLimited, is: "is cut off", undone: ledger.EventServiceFree, again: "has its network back",
+			})
 		},
 	}
 }

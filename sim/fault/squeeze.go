@@ -26,17 +26,12 @@ func squeeze() Kind {
 			if !ok {
 				return fmt.Errorf("squeeze: the service %q cannot be limited", s.Fault.Name)
 			}
-			whole := context.WithoutCancel(ctx)
-			if err := of.Limit(whole, processors); err != nil {
-				return err
-			}
-			s.Note(ledger.EventServiceLimited, fmt.Sprintf("has %.4g%% of a processor", 100*processors))
-			s.last(ctx)
-			if err := of.Limit(whole, 0); err != nil {
-				return err
-			}
-			s.Note(ledger.EventServiceFree, "has its CPU back")
-			return nil
+			return s.during(ctx, change{
+				do:   func(ctx context.Context) error { return of.Limit(ctx, processors) },
+				undo: func(ctx context.Context) error { return of.Limit(ctx, 0) },
+				done: ledger.EventServiceLimited, is: fmt.Sprintf("has %.4g%% of a processor", 100*processors),
+				undone: ledger.EventServiceFree, again: "has its CPU back",
+			})
 		},
 	}
 }

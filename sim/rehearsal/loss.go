@@ -20,7 +20,7 @@ func (s *rehearsed) lost(r *director, l *cluster.Loss, stop context.CancelCauseF
 	}
 	over := r.Staff.OnLoss == LossInvalid || r.Staff.OnLoss == LossTakeover && len(l.Orphans) > 0
 	s.mu.Lock()
-	s.bereft = true
+	s.lostWorker = true
 	begun := s.timeline
 	if begun != nil && r.Staff.OnLoss == LossTakeover && over {
 		text += fmt.Sprintf(", and no worker has room for %d of its shards, or the run was ending", len(l.Orphans))

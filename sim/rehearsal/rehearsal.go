@@ -61,11 +61,11 @@ type rehearsed struct {
 	log      *slog.Logger // of the course of the story
 	begun    atomic.Bool  // T0 is set
 
-	mu      sync.Mutex // guards what follows, and fold
-	events  []ledger.Event
-	stopped string // why the run was stopped by us
-	taken   []ledger.Takeover
-	bereft  bool // a worker was lost
+	mu         sync.Mutex // guards what follows, and fold
+	events     []ledger.Event
+	stopped    string // why the run was stopped by us
+	taken      []ledger.Takeover
+	lostWorker bool // a worker was lost
 
 	giveUp  func(why string)  // ends a run that can only be invalid; nil: it goes on
 	look    func(sim.Instant) // ends a run that looks for what the target carries; nil: it does not

@@ -58,7 +58,7 @@ func (s *rehearsed) seek(found *search, stop context.CancelCauseFunc) func(sim.I
 			return // nothing is known yet
 		}
 		s.mu.Lock()
-		broke := found.second(s.fold, phases, fleets[i].Connected, s.bereft)
+		broke := found.second(s.fold, phases, fleets[i].Connected, s.lostWorker)
 		s.mu.Unlock()
 		if over = broke != ""; over {
 			s.event(ledger.Event{At: at, Kind: ledger.EventStoppedEarly, Act: ledger.NoAct, Origin: found.plan.Search.Origin, Text: "the search is over: " + broke})
