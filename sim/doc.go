@@ -8,7 +8,7 @@
 //	sim/cluster           F5  coordinator and workers on an embedded NATS server
 //	sim/fleet             F4  the timeline, and the devices of a shard: blocking Run(ctx)
 //	sim/device            F3  the host of skills: power, the line, reconnects, the outbox; a goroutine a device
-//	sim/virtual           F4  the target of stories in virtual time: a broker and a network in memory
+//	sim/virtual           F4  the target of stories in virtual time: a broker, a CoAP server and a network in memory
 //	sim/backend           F3  the embedded target: broker and CoAP server in child processes
 //	sim/skill             F2  what a skill is, and what it needs of its host
 //	sim/skill/report      F2  measures at an interval

@@ -136,7 +136,7 @@ const (
 	TargetEmbedded  TargetKind = "embedded"  // Myriad's own broker and CoAP server
 	TargetContainer TargetKind = "container" // started and removed by Myriad
 	TargetExternal  TargetKind = "external"  // yours; only dialled
-	TargetVirtual   TargetKind = "virtual"   // Myriad's own broker in virtual time, see sim/virtual
+	TargetVirtual   TargetKind = "virtual"   // Myriad's own services in virtual time, see sim/virtual
 )
 
 // TargetSpec names the system under test. Endpoints are filled for external targets and for

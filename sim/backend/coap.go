@@ -51,6 +51,7 @@ const (
 // with that id is lost. A retransmission is answered again and recorded once; see memory.
 type CoAPServer struct {
 	conn    *net.UDPConn
+	at      Datagrams // instead of conn, on a network in memory
 	journal *journal.Writer
 	log     *slog.Logger
 	memory  memory
@@ -107,35 +108,51 @@ func (s *CoAPServer) Addr() string { return s.conn.LocalAddr().String() }
 // then nothing could be acknowledged. It must be called once. go-coap's goroutines, one per peer,
 // are told to end and do so without being waited for.
 func (s *CoAPServer) Run(ctx context.Context) error {
-	sweeping, stop := context.WithCancel(context.Background())
-	swept := make(chan struct{}) // Serve starts the sweep in any case
-	srv := udp.NewServer(
-		options.WithRequestMonitor(pong),
-		options.WithProcessReceivedMessageFunc(s.process),
-		options.WithInactivityMonitor(peerIdle, func(cc *udpclient.Conn) { _ = cc.Close() }),
-		options.WithPeriodicRunner(func(f func(now time.Time) bool) {
-			go func() {
-				defer close(swept)
-				every(sweeping, sweep, func(now time.Time) bool {
-					s.memory.forget(now)
-					s.blocks.forget(now)
-					return f(now)
-				})
-			}()
-		}),
-		options.WithReceivedMessageQueueSize(peerQueue),
-		options.WithMessagePool(pool.New(4096, 2048)),
-		options.WithBlockwise(false, blockwise.SZX1024, 0),
-		options.WithErrors(func(err error) { s.log.Debug("coap", "err", err) }),
-	)
-	repeated := make(chan struct{})
+	if s.at != nil {
+		return s.runAt(ctx)
+	}
+	return s.tended(func(periodic func(func(time.Time) bool)) error {
+		srv := udp.NewServer(
+			options.WithRequestMonitor(pong),
+			options.WithProcessReceivedMessageFunc(s.process),
+			options.WithInactivityMonitor(peerIdle, func(cc *udpclient.Conn) { _ = cc.Close() }),
+			options.WithPeriodicRunner(periodic),
+			options.WithReceivedMessageQueueSize(peerQueue),
+			options.WithMessagePool(pool.New(4096, 2048)),
+			options.WithBlockwise(false, blockwise.SZX1024, 0),
+			options.WithErrors(func(err error) { s.log.Debug("coap", "err", err) }),
+		)
+		return s.serve(ctx, "coap", func() error { return srv.Serve(coapnet.NewUDPConn("udp", s.conn)) }, func() {
+			srv.Stop()
+			_ = s.conn.Close() // Stop does not, if Serve has not begun
+		})
+	})
+}
+
+// tended calls serve, and meanwhile repeats notifications and forgets silent peers. periodic is go-coap's runner, which
+// serve has to run in any case.
+func (s *CoAPServer) tended(serve func(periodic func(func(now time.Time) bool)) error) error {
+	tending, stop := context.WithCancel(context.Background())
+	swept, repeated := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(repeated)
-		every(sweeping, notifyTick, func(now time.Time) bool { s.store.repeat(now); return true })
+		every(tending, notifyTick, func(now time.Time) bool {
+			if s.at != nil {
+				s.at.Running()
+			}
+			s.store.repeat(now)
+			return true
+		})
 	}()
-	err := s.serve(ctx, "coap", func() error { return srv.Serve(coapnet.NewUDPConn("udp", s.conn)) }, func() {
-		srv.Stop()
-		_ = s.conn.Close() // Stop does not, if Serve has not begun
+	err := serve(func(f func(now time.Time) bool) {
+		go func() {
+			defer close(swept)
+			every(tending, sweep, func(now time.Time) bool {
+				s.memory.forget(now)
+				s.blocks.forget(now)
+				return f(now)
+			})
+		}()
 	})
 	stop()
 	<-swept

@@ -196,7 +196,7 @@ func (t *Target) Describe() map[string]string {
 		d["broker_processes"] = fmt.Sprint(t.Brokers)
 	}
 	if t.CoAP {
-		d["coap"] = "go-coap " + moduleVersion("github.com/plgd-dev/go-coap/v3")
+		d["coap"] = CoAPVersion()
 	}
 	for scheme, list := range t.endpoints() {
 		d[string(scheme)+"_address"] = strings.Join(list, " ")
@@ -211,6 +211,9 @@ func (t *Target) endpoints() sim.Endpoints {
 	}
 	return at
 }
+
+// CoAPVersion names the CoAP server's library and its version, for reports.
+func CoAPVersion() string { return "go-coap " + moduleVersion("github.com/plgd-dev/go-coap/v3") }
 
 // moduleVersion is the version of a module in this binary, "unknown" if it was built without.
 func moduleVersion(path string) string {

@@ -123,8 +123,8 @@ func (d *Dialer) dialTCP(ctx context.Context, c *sim.Caller, host string) (net.C
 	return metered(conn, d.traffic(c)), nil
 }
 
-// SetNetwork makes the dialer connect streams by connect instead of by sockets, under the same weather and TLS: for
-// networks in memory. In virtual time, whose order of what is due at one instant is chance, apart says how much later than
+// SetNetwork makes the dialer connect by connect instead of by sockets, under the same weather and TLS: for networks in
+// memory. Whether its conns are streams or keep datagrams apart is the endpoint's, as the binding's transport is. In virtual time, whose order of what is due at one instant is chance, apart says how much later than
 // due a caller's packets pass. It must be called before the first Dial.
 func (d *Dialer) SetNetwork(connect func(host string, apart time.Duration) (net.Conn, error), apart func(c *sim.Caller) time.Duration) {
 	d.network, d.apart = connect, apart
@@ -132,7 +132,7 @@ func (d *Dialer) SetNetwork(connect func(host string, apart time.Duration) (net.
 
 func (d *Dialer) connect(ctx context.Context, c *sim.Caller, host string) (conn net.Conn, err error) {
 	if d.network != nil {
-		return d.network(host, d.apart(c))
+		return d.network(host, d.late(c))
 	}
 	to, _ := netip.ParseAddrPort(host)
 	err = tries(c.Source, func(at netip.AddrPort) error {
@@ -154,7 +154,7 @@ func (d *Dialer) connect(ctx context.Context, c *sim.Caller, host string) (conn 
 // has a method Raw() [Raw], or is a *net.UDPConn, as it is for a library's clients.
 func (d *Dialer) DialUDP(ctx context.Context, c *sim.Caller) (net.Conn, error) {
 	if d.weather == nil {
-		conn, err := d.openUDP(ctx, c.Source, c.Endpoint)
+		conn, err := d.openUDP(ctx, c.Source, c.Endpoint, d.late(c))
 		if err != nil {
 			return nil, err
 		}
@@ -162,7 +162,7 @@ func (d *Dialer) DialUDP(ctx context.Context, c *sim.Caller) (net.Conn, error) {
 	}
 	w, err := d.expose(c, false)
 	if err == nil {
-		w.Conn, err = d.openUDP(ctx, c.Source, c.Endpoint)
+		w.Conn, err = d.openUDP(ctx, c.Source, c.Endpoint, w.apart)
 	}
 	if err != nil {
 		return nil, err
@@ -170,7 +170,18 @@ func (d *Dialer) DialUDP(ctx context.Context, c *sim.Caller) (net.Conn, error) {
 	return w, nil
 }
 
-func (d *Dialer) openUDP(ctx context.Context, source netip.AddrPort, endpoint string) (conn net.Conn, err error) {
+// late is how much later than due a caller's packets pass, see SetNetwork.
+func (d *Dialer) late(c *sim.Caller) time.Duration {
+	if d.apart == nil {
+		return 0
+	}
+	return d.apart(c)
+}
+
+func (d *Dialer) openUDP(ctx context.Context, source netip.AddrPort, endpoint string, late time.Duration) (conn net.Conn, err error) {
+	if d.network != nil {
+		return d.network(endpoint, late)
+	}
 	to, _ := netip.ParseAddrPort(endpoint)
 	err = tries(source, func(at netip.AddrPort) error {
 		if d.owns(to) {

@@ -133,9 +133,9 @@ func (c *weathered) astray() {
 // goroutine writes.
 func (c *weathered) elsewhere(at sim.Instant) error {
 	source, _ := netip.ParseAddrPort(c.Conn.LocalAddr().String())
-	conn, err := c.dialer.openUDP(context.Background(), source, c.Conn.RemoteAddr().String())
+	conn, err := c.dialer.openUDP(context.Background(), source, c.Conn.RemoteAddr().String(), c.apart)
 	if err != nil { // the ports of its block are in use
-		conn, err = c.dialer.openUDP(context.Background(), netip.AddrPortFrom(source.Addr(), 0), c.Conn.RemoteAddr().String())
+		conn, err = c.dialer.openUDP(context.Background(), netip.AddrPortFrom(source.Addr(), 0), c.Conn.RemoteAddr().String(), c.apart)
 	}
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 
@@ -34,7 +35,7 @@ func metered(conn net.Conn, t *sim.Traffic) net.Conn {
 	return conn
 }
 
-// counted is a stream that counts what passes: for those of net and of networks in memory.
+// counted is a conn that counts what passes: for streams of net, and for all of networks in memory.
 type counted struct {
 	net.Conn
 	traffic *sim.Traffic
@@ -56,6 +57,21 @@ func (c *counted) Write(b []byte) (int, error) {
 
 // SetLinger is the TCP connection's.
 func (c *counted) SetLinger(sec int) error { return setLinger(c.Conn, sec) }
+
+// Rebind opens another socket to the peer, for datagrams in memory.
+func (c *counted) Rebind(source netip.AddrPort) (net.Conn, error) {
+	r, ok := c.Conn.(interface {
+		Rebind(source netip.AddrPort) (net.Conn, error)
+	})
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	conn, err := r.Rebind(source)
+	if err != nil {
+		return nil, err
+	}
+	return metered(conn, c.traffic), nil
+}
 
 // datagrams is a UDP socket of net's that counts what passes.
 type datagrams struct {

@@ -79,12 +79,8 @@ func (d *Dialer) expose(c *sim.Caller, stream bool) (*weathered, error) {
 		return nil, errors.New("a caller under weather does not say when its run began")
 	}
 	now := time.Now()
-	var apart time.Duration
-	if d.apart != nil {
-		apart = d.apart(c)
-	}
 	return &weathered{
-		apart:  apart,
+		apart:  d.late(c),
 		dialer: d, stream: stream, zero: now.Add(-now.Sub(c.T0)), nat: d.translate(), traffic: d.traffic(c),
 		// Each call of a device has other losses, and so has each of its bindings.
 		spot: spot{weather: d.weather, device: c.Ordinal, key: c.Key ^ d.salt, first: uint64(c.Attempt) << 32},

@@ -181,11 +181,11 @@ func (c *weathered) SetDeadline(at time.Time) error {
 // behind a NAT that has lost its table. What is on its way to the old address does not come; the caller closes
 // the old socket.
 func (c *weathered) Rebind(source netip.AddrPort) (net.Conn, error) {
-	conn, err := c.dialer.openUDP(context.Background(), source, c.RemoteAddr().String())
+	conn, err := c.dialer.openUDP(context.Background(), source, c.RemoteAddr().String(), c.apart)
 	if err != nil {
 		return nil, err
 	}
-	n := &weathered{Conn: conn, spot: c.spot, dialer: c.dialer, zero: c.zero, nat: c.dialer.translate(), traffic: c.traffic}
+	n := &weathered{Conn: conn, spot: c.spot, dialer: c.dialer, apart: c.apart, zero: c.zero, nat: c.dialer.translate(), traffic: c.traffic}
 	c.in.mu.Lock()
 	n.in.way, n.in.count = c.in.way.again(), c.in.count
 	c.in.mu.Unlock()

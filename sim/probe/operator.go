@@ -29,7 +29,7 @@ type Operator struct {
 	Book      Book
 	Witness   sim.Witness // of answers over MQTT
 
-	// Dial is [Probe.Dial], for brokers.
+	// Dial is [Probe.Dial], for brokers and for CoAP servers.
 	Dial func(context.Context, *sim.Caller) (net.Conn, error)
 
 	once    sync.Once
@@ -81,7 +81,7 @@ func (o *Operator) dialerFor(c sim.Channel) sim.Dialer {
 	b := sim.Binding{Channel: c, ConnectTimeout: sim.Duration(sendTimeout)}
 	if c == sim.ChannelCoAP {
 		b.CoAP = sim.CoAP{Method: "PUT", NStart: 256}
-		return &coap.Dialer{Binding: b, ContentFormat: 50}
+		return &coap.Dialer{Binding: b, ContentFormat: 50, DialUDP: o.Dial}
 	}
 	b.Version, b.Inflight, b.Security = "3.1.1", 1000, o.Plan.Target.Login.Security()
 	return &mqtt.Dialer{Binding: b, DialConn: o.Dial}

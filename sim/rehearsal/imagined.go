@@ -12,10 +12,12 @@ import (
 
 	"github.com/myriad-iot/myriad/reports"
 	"github.com/myriad-iot/myriad/sim"
+	"github.com/myriad-iot/myriad/sim/coap"
 	"github.com/myriad-iot/myriad/sim/fleet"
 	"github.com/myriad-iot/myriad/sim/ledger"
 	"github.com/myriad-iot/myriad/sim/link"
 	"github.com/myriad-iot/myriad/sim/mqtt"
+	"github.com/myriad-iot/myriad/sim/payload"
 	"github.com/myriad-iot/myriad/sim/probe"
 	"github.com/myriad-iot/myriad/sim/virtual"
 )
@@ -59,6 +61,7 @@ func (v *imagined) run() (*reports.Result, error) {
 	v.ledger = ledger.New(p, v.order.RunID, v.far)
 	v.clock.start(v.began)
 	v.target.Later = time.Duration(p.Devices() + 2) // after all devices: see apart
+	v.target.MQTT, v.target.CoAP = uses(p, sim.ChannelMQTT), uses(p, sim.ChannelCoAP)
 	v.target.Journal(newFarEnd(p, v.ledger), &v.clock)
 	observe(p, v.ledger)
 	background := context.Background()
@@ -179,6 +182,9 @@ func (v *imagined) dialer(f *sim.Fleet, r sim.Role, w sim.Weather) (sim.Dialer, 
 		v.lines.under = append(v.lines.under, l)
 	}
 	l.SetNetwork(v.target.Connect, func(c *sim.Caller) time.Duration { return apart(v.order.Plan, c) })
+	if b.Channel == sim.ChannelCoAP {
+		return &coap.Dialer{Binding: b, ContentFormat: coap.MediaType(payload.ContentFormat(f.Model.Encoding)), DialUDP: l.DialUDP}, nil
+	}
 	return &mqtt.Dialer{Binding: b, Fleet: f.Family(), DialConn: l.Dial}, nil
 }
 

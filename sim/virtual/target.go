@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,122 +16,116 @@ import (
 	"github.com/myriad-iot/myriad/sim/journal"
 )
 
-// brokerAt is where the broker listens in its network.
-const brokerAt = address("broker.virtual:1883")
+// Where the services are. That of CoAP is an address for documentation (RFC 5737), and no name: a request to a name says
+// the name, in each message.
+const (
+	brokerAt = address("broker.virtual:1883")
+	coapAt   = address("192.0.2.1:5683")
+)
 
-// errDown is why what is down cannot be frozen.
 var errDown = errors.New("it is down")
 
-// Target is the virtual target. It implements sim.Target, sim.Breakable, sim.Journaled and sim.Handle, for its one
-// service, the broker. The zero value is ready; its methods may be called from any goroutine of the bubble.
+// Target has a service "broker", "coap", or both, and nothing that is not in memory. It implements sim.Target, sim.Breakable and
+// sim.Journaled. It must not be copied once Start was called.
 type Target struct {
-	Log   *slog.Logger  // nil: nothing is logged
-	Later time.Duration // than due the deadlines of Dial's callers pass: see Connect
+	MQTT, CoAP bool          // which services there are
+	Log        *slog.Logger  // nil: nothing is logged
+	Later      time.Duration // than due the deadlines of Dial's callers pass, see Connect: after those of all devices
 
-	once sync.Once
-	host *host
-
-	mu      sync.Mutex // held through every transition
-	records io.Writer  // nil: nothing is recorded
-	stop    context.CancelFunc
-	ended   chan struct{} // closed when the broker has ended; nil: it does not run
-	err     error         // of the broker; set before ended is closed
+	once    sync.Once
+	host    *host // of the broker
+	port    *port // of the CoAP server
+	list    []*process
+	records io.Writer // nil: nothing is recorded
 }
 
-func (t *Target) at() *host {
-	t.once.Do(func() { t.host = newHost(brokerAt) })
-	return t.host
+func (t *Target) prepare() {
+	t.once.Do(func() {
+		t.host, t.port = newHost(brokerAt), newPort(coapAt, t.Later)
+		if t.MQTT {
+			t.list = append(t.list, &process{name: "broker", at: t.host, open: func() func(context.Context) error {
+				return backend.NewBrokerAt(t.host.listen(), t.records, t.Log).Run
+			}})
+		}
+		if t.CoAP {
+			t.list = append(t.list, &process{name: "coap", at: t.port, open: func() func(context.Context) error {
+				return backend.NewCoAPServerAt(t.port.listen(), t.records, t.Log).Run
+			}})
+		}
+	})
 }
 
-// Connect connects to a host of the network, at once. The caller's deadlines pass that much later: the runtime draws
-// the order of timers that end at one instant, so whoever wants the same run again gives no two the same.
+// Connect connects a device to the target's network, for [link.Dialer.SetNetwork]: over a stream to its broker, and by datagrams
+// to its CoAP server. Its deadlines pass later than they say: in virtual time many are at the same instant, and in which
+// order the runtime tells of those is chance. Who asks for different delays decides it.
 func (t *Target) Connect(host string, later time.Duration) (net.Conn, error) {
-	if host != string(brokerAt) {
-		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	t.prepare()
+	switch {
+	case host == string(brokerAt) && t.MQTT:
+		return t.host.dial("device.virtual", later)
+	case host == string(coapAt) && t.CoAP:
+		return t.port.socket(later), nil
 	}
-	return t.at().dial("device.virtual", later)
+	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 }
 
-// Dial is Connect for a caller.
+// Dial is Connect for callers without a link.
 func (t *Target) Dial(_ context.Context, c *sim.Caller) (net.Conn, error) {
 	return t.Connect(c.Endpoint, t.Later)
 }
 
-// Journal implements sim.Journaled. Sightings come before the message is acknowledged.
+// Journal implements sim.Journaled.
 func (t *Target) Journal(w sim.Witness, c sim.Clock) { t.records = journal.Direct(w, c, true) }
 
 // Start implements sim.Target.
 func (t *Target) Start(ctx context.Context) (sim.Endpoints, error) {
-	return sim.Endpoints{sim.SchemeMQTT: {string(brokerAt)}}, t.Up(ctx)
+	t.prepare()
+	at := make(sim.Endpoints)
+	if t.MQTT {
+		at[sim.SchemeMQTT] = []string{string(brokerAt)}
+	}
+	if t.CoAP {
+		at[sim.SchemeCoAP] = []string{string(coapAt)}
+	}
+	for _, p := range t.list {
+		if err := p.Up(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return at, nil
 }
 
-// Stop implements sim.Target. The error is that of a broker that ended by itself.
+// Stop implements sim.Target. The error is that of services that ended by themselves.
 func (t *Target) Stop(ctx context.Context) error {
-	err := t.Down(ctx, true)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return errors.Join(err, t.err)
+	var all error
+	for _, p := range t.list {
+		err := p.Down(ctx, true)
+		all = errors.Join(all, err, p.err)
+	}
+	return all
 }
 
 // Describe implements sim.Target.
 func (t *Target) Describe() map[string]string {
-	return map[string]string{"kind": string(sim.TargetVirtual), "broker": backend.BrokerVersion(),
-		"network": "in memory", "clock": "virtual, from 2000-01-01"}
+	d := map[string]string{"kind": string(sim.TargetVirtual), "network": "in memory", "clock": "virtual, from 2000-01-01"}
+	if t.MQTT {
+		d["broker"] = backend.BrokerVersion()
+	}
+	if t.CoAP {
+		d["coap"] = backend.CoAPVersion()
+	}
+	return d
 }
 
 // Handle implements sim.Breakable.
 func (t *Target) Handle(name string) (sim.Handle, error) {
-	if name != "broker" {
-		return nil, fmt.Errorf("no service %q: the target has broker", name)
-	}
-	return t, nil
-}
-
-// Down implements sim.Handle. What is down stays down.
-func (t *Target) Down(_ context.Context, kill bool) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.ended == nil {
-		return nil
-	}
-	if kill {
-		t.at().kill()
-	}
-	t.at().freeze(false) // as backend's service: a signal to end is heard when it goes on
-	t.stop()
-	<-t.ended
-	t.ended = nil
-	t.at().kill() // what an orderly end has left
-	return nil
-}
-
-// Up implements sim.Handle. What is up stays up.
-func (t *Target) Up(context.Context) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.ended != nil {
-		return nil
-	}
-	b := backend.NewBrokerAt(t.at().listen(), t.records, t.Log)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	t.stop, t.ended = stop, ended
-	go func() {
-		defer close(ended)
-		if err := b.Run(ctx); err != nil {
-			t.err = err
+	t.prepare()
+	var names []string
+	for _, p := range t.list {
+		if p.name == name {
+			return p, nil
 		}
-	}()
-	return nil
-}
-
-// Freeze implements sim.Handle.
-func (t *Target) Freeze(_ context.Context, on bool) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if on && t.ended == nil {
-		return fmt.Errorf("freeze broker: %w", errDown)
+		names = append(names, p.name)
 	}
-	t.at().freeze(on)
-	return nil
+	return nil, fmt.Errorf("no service %q: the target has %s", name, strings.Join(names, " and "))
 }

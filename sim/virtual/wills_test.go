@@ -50,7 +50,7 @@ func TestLateWills(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble.Test(t, func(t *testing.T) {
-				target := new(Target)
+				target := &Target{MQTT: true}
 				at, err := target.Start(t.Context())
 				if err != nil {
 					t.Fatal(err)

@@ -86,7 +86,7 @@ func (e *end) Read(b []byte) (int, error) {
 		case e.in.over != nil:
 			return 0, e.failed("read", e.in.over)
 		}
-		e.read.wait(e.in)
+		e.read.wait(&e.in.moved)
 	}
 }
 
@@ -124,7 +124,7 @@ func (e *end) send(b []byte, wait bool) (n int, err error) {
 		if !wait {
 			return n, os.ErrDeadlineExceeded
 		}
-		e.write.wait(e.out)
+		e.write.wait(&e.out.moved)
 	}
 }
 
@@ -144,9 +144,7 @@ func (e *end) Close() error {
 		}
 	}
 	for _, b := range []*bound{&e.read, &e.write} {
-		if b.timer != nil {
-			b.timer.Stop()
-		}
+		b.stop()
 	}
 	e.in.moved.Broadcast()
 	e.out.moved.Broadcast()
@@ -185,35 +183,47 @@ func (e *end) until(b *bound, f *flow, at time.Time) error {
 	if e.closed {
 		return e.failed("set", net.ErrClosed)
 	}
-	switch now := time.Now(); {
-	case at.IsZero():
-		b.at = at
-	case at.Before(now) && e.later > 0: // who is told to look at once: all at one instant
-		b.at = now.Add(e.later)
-	default:
-		b.at = at.Add(e.later)
-	}
+	b.set(at, e.later)
 	f.moved.Broadcast()
 	return nil
 }
 
 func (b *bound) passed() bool { return !b.at.IsZero() && !time.Now().Before(b.at) }
 
-// wait waits until the flow has moved or the deadline has passed. The caller holds the lock.
-func (b *bound) wait(f *flow) {
+// set sets the deadline, which passes later than at.
+func (b *bound) set(at time.Time, later time.Duration) {
+	switch now := time.Now(); {
+	case at.IsZero():
+		b.at = at
+	case at.Before(now) && later > 0: // who is told to look at once: all at one instant
+		b.at = now.Add(later)
+	default:
+		b.at = at.Add(later)
+	}
+}
+
+// wait waits until something has moved or the deadline has passed. The caller holds the condition's lock.
+func (b *bound) wait(moved *sync.Cond) {
 	if !b.at.IsZero() {
 		left := time.Until(b.at)
 		if b.timer == nil {
 			b.timer = time.AfterFunc(left, func() {
-				f.moved.L.Lock()
-				defer f.moved.L.Unlock()
-				f.moved.Broadcast()
+				moved.L.Lock()
+				defer moved.L.Unlock()
+				moved.Broadcast()
 			})
 		} else {
 			b.timer.Reset(left)
 		}
 	}
-	f.moved.Wait()
+	moved.Wait()
+}
+
+// stop ends what would wake who waits.
+func (b *bound) stop() {
+	if b.timer != nil {
+		b.timer.Stop()
+	}
 }
 
 func (e *end) failed(op string, err error) error {
