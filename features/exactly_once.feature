@@ -33,5 +33,5 @@ Feature: Exactly once
     And "broker" is killed and stays down for 2s
     And phase "trouble" runs for 8s
     Then no QoS 2 message is lost
-    And everything recovers within 12s of phase "trouble"
+    And everything recovers within 10s of phase "trouble"
     And the generator kept its schedule within 1s

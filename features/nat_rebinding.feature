@@ -31,6 +31,6 @@ Feature: A NAT forgets its devices
     And all devices of "meters" get a new IP address
     And phase "rebound" runs for 20s
     Then at least 100 full handshakes happen during phase "rebound"
-    And everything recovers within 25s of phase "rebound"
+    And everything recovers within 20s of phase "rebound"
     And no message is lost
     And the generator kept its schedule within 1s

@@ -45,8 +45,8 @@ Feature: Smart building
     And 30 devices of "lights" go offline for 4s
     And 25% of "rooms" come back in bursts over 2s
     And phase "dark" runs for 5s
-    Then everything recovers within 12s of phase "dark"
+    Then everything recovers within 11s of phase "dark"
     And all devices of "lights" are connected within 10s after phase "dark" starts
-    And all devices of "rooms" are connected within 12s after phase "dark" starts
+    And all devices of "rooms" are connected within 11s after phase "dark" starts
     And no message is lost
     And the generator kept its schedule within 1s

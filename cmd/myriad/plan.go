@@ -183,7 +183,7 @@ machine: in the environment, or in a file.`,
 				} else if total += d; d >= long {
 					fmt.Fprintf(c.OutOrStdout(), "%s:%d: takes about %s\n", s.Plan.Story.URI, s.Plan.Story.Line, words.PrintDuration(d.Round(time.Second)))
 				}
-				for _, line := range slices.Concat(scenarios.Seldom(&s.Plan), scenarios.Outlast(&s.Plan)) {
+				for _, line := range slices.Concat(scenarios.Seldom(&s.Plan), scenarios.Outlast(&s.Plan), scenarios.Short(&s.Plan)) {
 					fmt.Fprintln(c.OutOrStdout(), line)
 				}
 				for _, list := range [][]sim.Check{s.Plan.Guards, s.Plan.Checks} {

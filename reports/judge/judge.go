@@ -90,7 +90,7 @@ func (j *judge) invalid() []string {
 			own = true
 		}
 		if f.Verdict == reports.Invalid {
-			reasons = append(reasons, f.Note)
+			reasons = append(reasons, f.Check.Text+": "+f.Note)
 		}
 	}
 	if late, _ := j.lateness(); !own && late > bound.Seconds() {
