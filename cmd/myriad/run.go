@@ -43,7 +43,8 @@ const runExamples = `  myriad run
   myriad run plant.feature:23 --target mqtt://127.0.0.1:1883 --seed 7 --scale 0.1
   myriad run features/ --tags "@load and not @chaos" --out result --quiet
   myriad run site.feature --set site=north --allow-host broker.test.example
-  myriad run storm.feature --target mqtt://127.0.0.1:1883 --hook 'sh break.sh'`
+  myriad run storm.feature --target mqtt://127.0.0.1:1883 --hook 'sh break.sh'
+  myriad run soak.feature --metrics 127.0.0.1:9464`
 
 // storyFlags choose and compile stories; run, plan and lint share them.
 type storyFlags struct {
@@ -146,7 +147,7 @@ func (f *storyFlags) load(c *cobra.Command, paths []string) (*scenarios.Suite, e
 
 func runCommand(g *globals) *cobra.Command {
 	stories := storyFlags{passwords: true}
-	var out, overload string
+	var out, overload, metrics string
 	var stopWhenInvalid, pace bool
 	var staff staffFlags
 	var course courseFlags
@@ -209,6 +210,15 @@ func runCommand(g *globals) *cobra.Command {
 				ctx, enough = context.WithTimeoutCause(ctx, course.timeout, fmt.Errorf("it took longer than --timeout %v", course.timeout))
 				defer enough()
 			}
+			quiet := io.Discard
+			if !g.quiet {
+				quiet = c.OutOrStdout()
+			}
+			figures, err := expose(metrics, stories.secrets(), quiet)
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			defer figures.close()
 			defer sweeping(ctx, log)()
 			display := rehearsal.Display{W: c.OutOrStdout(), Terminal: terminal, Quiet: g.quiet, Width: func() int { return columns(screen) }}
 			if d := suite.Duration(); d >= long && !g.quiet && len(suite.Stories) > 1 {
@@ -216,19 +226,22 @@ func runCommand(g *globals) *cobra.Command {
 			}
 			outcome, err := rehearsal.Run(ctx, suite, rehearsal.Config{
 				Staff: staff.Staff, Overload: rehearsal.Overload(overload), Pace: pace, StopWhenInvalid: stopWhenInvalid, FailFast: course.failFast, RetryInvalid: course.retryInvalid,
-				Display: display, Info: stories.info(c, paths), Secrets: stories.secrets(), Dir: filepath.Join(result.Dir, render.BusFolder), Log: log,
+				Display: display, Exposed: figures.handler(), Info: stories.info(c, paths), Secrets: stories.secrets(), Dir: filepath.Join(result.Dir, render.BusFolder), Log: log,
 			})
 			if err != nil {
 				return &exitError{exitInvalid, err}
 			}
 			reports.Redact(&outcome.Run, stories.secrets())
-			return finish(c, outcome, ctx.Err() != nil, &display, result)
+			err = finish(c, outcome, ctx.Err() != nil, &display, result)
+			figures.last(ctx, &outcome.Run, quiet)
+			return err
 		},
 	}
 	stories.register(c)
 	staff.register(c)
 	course.register(c)
 	c.Flags().StringVar(&overload, "overload", string(rehearsal.OverloadRefuse), "a story that asks for more than this machine carries at its own target, as is measured in a second\nbefore big ones: refuse: it is invalid at once; warn: it runs; ignore: nothing is measured")
+	c.Flags().StringVar(&metrics, "metrics", "", metricsHelp)
 	c.Flags().BoolVar(&pace, "pace", false, "let devices connect and report as much slower as this machine needs, where a story asks for more than it carries;\nthe result says so, and claims on rates are not passed by it")
 	c.Flags().BoolVar(&stopWhenInvalid, "stop-when-invalid", isTerminal(os.Stdout), "end a story as soon as its verdict can only be invalid (default on a terminal)")
 	c.Flags().StringVar(&out, "out", "", "folder for the result: new, empty, or an earlier result, which is replaced\n(default runs/<time>, with runs/last pointing to it)")

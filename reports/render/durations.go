@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/myriad-iot/myriad/reports"
 )
@@ -49,30 +48,34 @@ func durationHelp(measure string) string {
 
 // buckets is a histogram with the few bounds.
 type buckets struct {
-	count uint64
-	sum   float64  // seconds, as exact as the HDR histogram is
-	upTo  []uint64 // for each bound, how many values are not over it
+	count  uint64
+	micros uint64   // the sum. Whole numbers: where a sum is read again and again, it must not seem to shrink by a rounding
+	upTo   []uint64 // for each bound, how many values are not over it
 }
 
-// add takes each value as the highest of those that its HDR bar stands for, as the quantiles in
-// the reports do: a p99 is at most a bound if and only if 99% of the values are in that bucket.
-func (b *buckets) add(h *hdrhistogram.Histogram) {
+// put takes n values between lo and hi, in microseconds. For the buckets each is the highest of them, as the quantiles in
+// the reports have it: a p99 is at most a bound if and only if 99% of the values are in that bucket.
+func (b *buckets) put(lo, hi, n uint64) {
 	le := bounds()
 	if b.upTo == nil {
 		b.upTo = make([]uint64, len(le))
 	}
-	sum, i := uint64(0), 0
-	for _, bar := range h.Distribution() {
-		for ; i < len(le) && bar.To > le[i]; i++ {
-			b.upTo[i] += sum
+	for i, bound := range le {
+		if hi <= uint64(bound) {
+			b.upTo[i] += n
 		}
-		sum += uint64(bar.Count)
 	}
-	for ; i < len(le); i++ {
-		b.upTo[i] += sum
+	b.count += n
+	b.micros += n * (lo + (hi-lo+1)/2)
+}
+
+// add takes a histogram.
+func (b *buckets) add(h *hdrhistogram.Histogram) {
+	for _, bar := range h.Distribution() {
+		if bar.Count > 0 {
+			b.put(uint64(bar.From), uint64(bar.To), uint64(bar.Count))
+		}
 	}
-	b.count += sum
-	b.sum += h.Mean() / 1e6 * float64(sum)
 }
 
 // durations are the story's histograms. A row of all fleets in the whole run is left out where the
@@ -97,18 +100,12 @@ func (e *exposition) durations(story string, r *reports.Result) {
 		if k.fleet == "" && inFleets[k] == b.count {
 			continue
 		}
-		upTo := map[float64]uint64{}
-		for i, le := range bounds() {
-			upTo[float64(le)/1e6] = b.upTo[i]
-		}
 		// Phases have a family of their own: in one with the whole run, sums would count what is in both twice.
 		if k.phase != "" {
-			desc := prometheus.NewDesc("myriad_phase_"+k.measure+"_seconds", durationHelp(k.measure)+` In a phase; rows with fleet="" are all fleets.`,
-				[]string{"story", "op", "fleet", "phase"}, nil)
-			e.metrics = append(e.metrics, prometheus.MustNewConstHistogram(desc, b.count, b.sum, upTo, story, k.op, k.fleet, k.phase))
+			e.histogram("myriad_phase_"+k.measure+"_seconds", durationHelp(k.measure)+` In a phase; rows with fleet="" are all fleets.`, b,
+				labels{"story", story, "op", k.op, "fleet", k.fleet, "phase", k.phase})
 			continue
 		}
-		desc := prometheus.NewDesc("myriad_"+k.measure+"_seconds", durationHelp(k.measure)+" In the whole run.", []string{"story", "op", "fleet"}, nil)
-		e.metrics = append(e.metrics, prometheus.MustNewConstHistogram(desc, b.count, b.sum, upTo, story, k.op, k.fleet))
+		e.histogram("myriad_"+k.measure+"_seconds", durationHelp(k.measure)+wholeRun, b, labels{"story", story, "op", k.op, "fleet", k.fleet})
 	}
 }

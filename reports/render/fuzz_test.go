@@ -79,7 +79,7 @@ func FuzzNames(f *testing.F) {
 		wellFormed(t, b.String())
 		r.Errors = []reports.ErrorClass{{Class: name, Op: name}, {Class: name + "#", Op: name}}
 		r.Fleets = []reports.FleetResult{{Name: name}, {Name: name}}
-		r.Hists = []reports.TaggedHist{{Tag: "publish/lag/" + name + "/-", Hist: hist(1, 1)}}
+		r.Hists = []reports.TaggedHist{{Tag: "publish/lag/" + name + "/-", Hist: histogramOf(1, 1)}}
 		run.Stories = append(run.Stories, r)
 		scrape(t, metricsOf(t, run))
 		text := textOf(t, run, TextOptions{})

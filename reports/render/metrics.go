@@ -31,11 +31,16 @@ func Metrics(w io.Writer, d *Document) error {
 		e.errors(names[i], r)
 		e.durations(names[i], r)
 	}
+	return e.write(w)
+}
+
+// write writes all in the text format, by name and labels.
+func (e *exposition) write(w io.Writer) error {
 	reg := prometheus.NewPedanticRegistry()
 	if err := reg.Register(e); err != nil {
 		return err
 	}
-	families, err := reg.Gather() // sorted by name and labels
+	families, err := reg.Gather() // sorted
 	if err != nil {
 		return err
 	}
@@ -59,6 +64,13 @@ func (e *exposition) Collect(ch chan<- prometheus.Metric) {
 		ch <- m
 	}
 }
+
+// Texts of what is also written while a run goes on: a name has one.
+const (
+	devicesHelp = "Devices of the fleet."
+	errorsHelp  = "Errors by operation and class."
+	wholeRun    = " In the whole run."
+)
 
 // labels alternates names and values.
 type labels []string
@@ -96,14 +108,11 @@ func (e *exposition) verdict(name, of string, v reports.Verdict, l ...string) {
 }
 
 func (e *exposition) run(run *reports.Run) {
-	e.gauge("run_info", "What was run: version, seed and scale.", 1, "version", run.Info.Version,
-		"seed", strconv.FormatUint(run.Info.Seed, 10), "scale", strconv.FormatFloat(run.Info.Scale, 'g', -1, 64))
+	e.info(&run.Info)
 	e.verdict("run_verdict", "whole run", run.Verdict())
 	if run.Info.Started.IsZero() {
 		return
 	}
-	e.gauge("run_start_time_seconds", "When the run started, in seconds since 1970.",
-		float64(run.Info.Started.UnixMilli())/1e3)
 	e.gauge("run_duration_seconds", "Wall-clock time of the whole run.", run.Info.Ended.Sub(run.Info.Started).Seconds())
 }
 
@@ -117,7 +126,7 @@ func (e *exposition) fleets(story string, r *reports.Result) {
 	names := distinct(len(r.Fleets), func(i int) (string, string) { return r.Fleets[i].Name, "" })
 	for i, f := range r.Fleets {
 		l := labels{"story", story, "fleet", names[i]}
-		e.gauge("fleet_devices", "Devices of the fleet.", float64(f.Devices), l...)
+		e.gauge("fleet_devices", devicesHelp, float64(f.Devices), l...)
 		e.gauge("fleet_connected_peak_devices", "Devices connected at once, at most.", float64(f.ConnectedPeak), l...)
 		sent, received := bytesOf(r, f.Name)
 		if sent+received > 0 && counts(r, i) { // else nobody counted
@@ -134,7 +143,7 @@ func (e *exposition) fleets(story string, r *reports.Result) {
 				continue
 			}
 			name := "messages_" + strings.ToLower(strings.ReplaceAll(c.Name, " ", "_")) + "_total"
-			e.counter(name, strings.ToUpper(c.Means[:1])+c.Means[1:]+".", c.Of(&f.Messages), l...)
+			e.counter(name, capital(c.Means)+".", c.Of(&f.Messages), l...)
 		}
 	}
 }
@@ -176,7 +185,7 @@ func (e *exposition) errors(story string, r *reports.Result) {
 		sums[key{label(c.Op), label(c.Class)}] += c.Count
 	}
 	for k, n := range sums {
-		e.counter("errors_total", "Errors by operation and class.", n, "story", story, "op", k.op, "class", k.class)
+		e.counter("errors_total", errorsHelp, n, "story", story, "op", k.op, "class", k.class)
 	}
 }
 

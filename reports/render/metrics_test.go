@@ -254,8 +254,8 @@ func TestBucketsAgreeWithQuantiles(t *testing.T) {
 			t.Errorf("%d µs: %d values, and %d quantiles are within it", le, b.upTo[i], want)
 		}
 	}
-	if b.count != uint64(n) || math.Abs(b.sum/exact-1) > 0.001 {
-		t.Errorf("%d values with the sum %v, want %d with %v", b.count, b.sum, n, exact)
+	if b.count != uint64(n) || math.Abs(float64(b.micros)/1e6/exact-1) > 0.001 {
+		t.Errorf("%d values with the sum %d µs, want %d with %v s", b.count, b.micros, n, exact)
 	}
 }
 
@@ -265,12 +265,12 @@ func TestRowsOfFleetsReplaceTheirSum(t *testing.T) {
 	r := run.Stories[1]
 	hists := func(rooms int64) []reports.TaggedHist {
 		return []reports.TaggedHist{
-			{Tag: "publish/response/-/-", Hist: hist(100, 1100)},
-			{Tag: "publish/response/meters/-", Hist: hist(60, 1100)},
-			{Tag: "publish/response/rooms/-", Hist: hist(rooms, 1100)},
-			{Tag: "publish/response/-/a/b", Hist: hist(100, 1100)},
-			{Tag: "publish/unheard-of/-/-", Hist: hist(1, 1)},
-			{Tag: "short", Hist: hist(1, 1)},
+			{Tag: "publish/response/-/-", Hist: histogramOf(100, 1100)},
+			{Tag: "publish/response/meters/-", Hist: histogramOf(60, 1100)},
+			{Tag: "publish/response/rooms/-", Hist: histogramOf(rooms, 1100)},
+			{Tag: "publish/response/-/a/b", Hist: histogramOf(100, 1100)},
+			{Tag: "publish/unheard-of/-/-", Hist: histogramOf(1, 1)},
+			{Tag: "short", Hist: histogramOf(1, 1)},
 		}
 	}
 	const total = "myriad_response_seconds fleet= op=publish story=A quiet afternoon"
@@ -292,7 +292,7 @@ func TestRowsOfFleetsReplaceTheirSum(t *testing.T) {
 // What is a part of something else has a family of its own, and no figure is in a name: sums over a family are right.
 func TestD5_FamiliesAddUp(t *testing.T) {
 	run := sampleRun()
-	run.Stories[1].Hists = append(run.Stories[1].Hists, reports.TaggedHist{Tag: "publish/response/-/calm", Hist: hist(40, 1100)})
+	run.Stories[1].Hists = append(run.Stories[1].Hists, reports.TaggedHist{Tag: "publish/response/-/calm", Hist: histogramOf(40, 1100)})
 	text := metricsOf(t, run)
 	for _, line := range strings.Split(text, "\n") {
 		name, labels, _ := strings.Cut(line, "{")
@@ -320,7 +320,7 @@ func BenchmarkMetrics(b *testing.B) {
 	for _, op := range []string{"connect", "publish", "end-to-end", "storage"} {
 		for _, measure := range []string{"response", "service", "lag"} {
 			for _, span := range []string{"-/-", "meters/-", "rooms/-", "lights/-", "-/a", "-/b", "-/c", "-/d", "-/e"} {
-				h := hist(20_000, 137, 1_200, 2_900, 17_000, 88_000, 430_000, 5_310_000, 42_000_000)
+				h := histogramOf(20_000, 137, 1_200, 2_900, 17_000, 88_000, 430_000, 5_310_000, 42_000_000)
 				r.Hists = append(r.Hists, reports.TaggedHist{Tag: op + "/" + measure + "/" + span, Hist: h})
 			}
 		}

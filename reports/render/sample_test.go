@@ -61,7 +61,7 @@ func quantiles(n int64, p50, p99, top float64) reports.Quantiles {
 		Mean: p50 * 1.1}
 }
 
-func hist(n int64, micros ...int64) *hdrhistogram.Histogram {
+func histogramOf(n int64, micros ...int64) *hdrhistogram.Histogram {
 	h := hdrhistogram.New(1, int64(time.Hour/time.Microsecond), 3)
 	for i := range n {
 		if err := h.RecordValue(micros[int(i)%len(micros)]); err != nil {
@@ -155,13 +155,13 @@ func stormResult(t0 time.Time) *reports.Result {
 			{Device: "meters-12", Due: 49, Lost: "40-40", Reordered: 1},
 		},
 		Hists: []reports.TaggedHist{
-			{Tag: "connect/response/-/-", Hist: hist(2200, 4000, 5000, 810000)},
-			{Tag: "publish/response/-/-", Hist: hist(57900, 900, 1200, 1500, 5310000)},
-			{Tag: "publish/response/meters, north/out age%", Hist: hist(100, 3100000)},
-			{Tag: "end-to-end/response/-/-", Hist: hist(46890, 2100)},
-			{Tag: "connect/lag/-/-", Hist: hist(2200, 200)},
-			{Tag: "publish/lag/-/-", Hist: hist(55800, 120)},
-			{Tag: "publish/lag/meters/-", Hist: hist(55000, 120)},
+			{Tag: "connect/response/-/-", Hist: histogramOf(2200, 4000, 5000, 810000)},
+			{Tag: "publish/response/-/-", Hist: histogramOf(57900, 900, 1200, 1500, 5310000)},
+			{Tag: "publish/response/meters, north/out age%", Hist: histogramOf(100, 3100000)},
+			{Tag: "end-to-end/response/-/-", Hist: histogramOf(46890, 2100)},
+			{Tag: "connect/lag/-/-", Hist: histogramOf(2200, 200)},
+			{Tag: "publish/lag/-/-", Hist: histogramOf(55800, 120)},
+			{Tag: "publish/lag/meters/-", Hist: histogramOf(55000, 120)},
 		},
 	}
 	r.Fleets = []reports.FleetResult{
@@ -237,8 +237,8 @@ func quietResult(t0 time.Time) *reports.Result {
 				Latency: map[string]reports.Quantiles{"publish": quantiles(50, 0.0011, 0.002, 0.003)}},
 			{Second: 1, Fleet: "meters", Due: 50, Sent: 50, Acked: 50, Received: 50, Connected: 10},
 		},
-		Hists: []reports.TaggedHist{{Tag: "publish/response/-/-", Hist: hist(100, 1100)},
-			{Tag: "publish/lag/-/-", Hist: hist(100, 100)}},
+		Hists: []reports.TaggedHist{{Tag: "publish/response/-/-", Hist: histogramOf(100, 1100)},
+			{Tag: "publish/lag/-/-", Hist: histogramOf(100, 100)}},
 	}
 }
 

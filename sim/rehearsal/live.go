@@ -147,11 +147,8 @@ func (l *live) draw() {
 // state reads the fold's last seconds and the devices' gauges.
 func (l *live) state(at sim.Instant, s shown) render.State {
 	p := &l.story.Plan
-	if l.until > 0 && at > l.until {
-		l.phase, l.until = "", 0
-	}
 	state := render.State{
-		Story: p.Story.Name, Phase: l.phase, Elapsed: at, Planned: p.Duration().D(), Devices: int64(p.Devices()),
+		Story: p.Story.Name, Phase: l.during(at), Elapsed: at, Planned: p.Duration().D(), Devices: int64(p.Devices()),
 	}
 	crew := s.devices()
 	for i := range p.Fleets {
@@ -177,6 +174,21 @@ func (l *live) state(at sim.Instant, s shown) render.State {
 		state.LagP99 = max(state.LagP99, f.Lag.P99)
 	}
 	return state
+}
+
+// during is the phase at the instant; "" outside of all. The caller holds the lock.
+func (l *live) during(at sim.Instant) string {
+	if l.until > 0 && at > l.until {
+		l.phase, l.until = "", 0
+	}
+	return l.phase
+}
+
+// phaseAt is during for who does not hold the lock.
+func (l *live) phaseAt(at sim.Instant) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.during(at)
 }
 
 // clear removes the block, for what is printed next.

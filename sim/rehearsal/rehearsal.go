@@ -227,8 +227,10 @@ func (s *rehearsed) begin(ctx context.Context, r *director, job *cluster.Job, wo
 	s.crew.Keep(keptStart, t0)
 	s.crew.Begin(t0)
 	s.away.begin(c.Now, s.event, s.ledger.Away, s.crew.Away)
+	hidden := r.Exposed.begin(&r.Info, s.live, s, c.Now)
 	go func() {
 		defer close(s.ended)
+		defer hidden()
 		defer stop(nil)
 		var minding sync.WaitGroup
 		over := make(chan struct{})

@@ -18,6 +18,7 @@ type Config struct {
 	Pace     bool     // a story that asks for more than this machine carries runs slower, and says so
 	Overload Overload // what is done with a story that asks for more than this machine carries
 	Display  Display
+	Exposed  *Exposed     // whom Prometheus asks; nil: nobody
 	Info     reports.Info // of the run, as far as it is known before it; its version is the workers' too
 	Secrets  []string     // texts that the result of [Salvage] must not show
 	Dir      string       // folder for what must outlive this process if it is killed; see [Salvage]
