@@ -26,6 +26,7 @@ type Container struct {
 	Data string // the folder that it keeps its data in, where its disk may be limited and filled; empty: it may not
 
 	Login   sim.Login     // whom the service wants to be named by those who say nothing of it
+	Asks    bool          // it can ask a service over HTTP who may connect: [Setup.Auth]
 	Joins   bool          // several of it form a cluster, which [Setup.Peers] are
 	InTurn  bool          // of nodes of a cluster: each starts when the one before it is ready; else all at once
 	Node    int           // in a cluster: which of the nodes it is, from 1; 0: it is none. See [Cluster]
@@ -59,6 +60,7 @@ type Setup struct {
 	Figures     int           // the TCP port to tell figures at, if [Container.Figures] wants one; 0: nobody asks for them
 	Certificate Certificate   // of the secured listeners
 	Settings    []sim.Setting // each is one of [Container.Settings], at most one of a name
+	Auth        string        // the URL of the service to ask who may connect, as "http://127.0.0.1:8000"; "": nobody is asked
 	Login       sim.Login     // who Myriad itself is, if it is to be let in where the settings say who is
 
 	// Of clusters.

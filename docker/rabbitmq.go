@@ -57,9 +57,12 @@ func RabbitMQ() Container {
 		},
 		Image: "rabbitmq", Tag: "3.12.14", Local: "myriad/rabbitmq:local",
 		Command: []string{"sh", rabbitStart},
-		Private: rabbitPorts, Slow: slowStart, Joins: true, InTurn: true,
+		Private: rabbitPorts, Slow: slowStart, Joins: true, InTurn: true, Asks: true,
 		Files: rabbitFiles, Data: "/var/lib/rabbitmq/mnesia", Figures: Figures{Form: FiguresPrometheus, Path: "/metrics", Connections: "rabbitmq_connections"},
 		Settings: []Setting{
+			{Name: rabbitCacheTTL, Value: wholeNumber, Example: "60000"},
+			{Name: rabbitHTTP + "connection_timeout", Value: wholeNumber, Example: "5000"},
+			{Name: rabbitHTTP + "request_timeout", Value: wholeNumber, Example: "5000"},
 			{Name: "channel_max", Value: wholeNumber, Example: "100"},
 			{Name: "cluster_partition_handling", Value: regexp.MustCompile(`^(?:ignore|pause_minority|autoheal)$`), Example: "pause_minority"},
 			{Name: "disk_free_limit.absolute", Value: regexp.MustCompile(`^[1-9]\d*(?:[KMG]i?B)?$`), Example: "50MB"},
@@ -82,8 +85,11 @@ func rabbitFiles(s *Setup) (map[string][]byte, error) {
 	if len(s.Private) < rabbitPorts {
 		return nil, fmt.Errorf("rabbitmq needs %d ports of its own, not %d", rabbitPorts, len(s.Private))
 	}
-	config := written(rabbitConf, s.Settings, func(name string) string { return name + " = " })
-	plugins, files := "rabbitmq_mqtt", make(map[string][]byte)
+	settings, plugins, files := s.Settings, "rabbitmq_mqtt"+rabbitAuthPlugins(s), make(map[string][]byte)
+	if s.Auth != "" {
+		settings = rabbitAsks(s.Auth, settings)
+	}
+	config := written(rabbitConf, settings, func(name string) string { return name + " = " })
 	if s.Figures > 0 {
 		plugins += ", rabbitmq_prometheus"
 		config = fmt.Appendf(config, "prometheus.tcp.ip = %s\nprometheus.tcp.port = %d\n", s.Bind, s.Figures)

@@ -14,6 +14,7 @@ import (
 func (c *compiler) finishTarget() {
 	t := c.target()
 	c.configure(&t)
+	c.guard(&t)
 	c.plan.Target = t
 	if c.env.opts.Hook != "" && t.Kind != sim.TargetExternal {
 		c.attempt(func() error {
@@ -124,6 +125,9 @@ func (c *compiler) evidence(t *sim.TargetSpec, check *sim.Check, stored, seen, d
 func (c *compiler) untold(t *sim.TargetSpec, check *sim.Check) string {
 	if check.Kind.Traits().Evidence != sim.FromFigures {
 		return ""
+	}
+	if check.Kind == sim.CheckAsked {
+		return unasked(t, check)
 	}
 	name := check.Service
 	switch s := targets.Named(t, name); {

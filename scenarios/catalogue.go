@@ -12,6 +12,7 @@ func Catalogue() []Step {
 	return slices.Concat(
 		targetSteps(),
 		settingSteps(),
+		authSteps(),
 		clusterSteps(),
 		fleetSteps(),
 		retrySteps(),
@@ -50,6 +51,7 @@ func Catalogue() []Step {
 
 // alike are words that people look for, and a part of what the catalogue says instead.
 var alike = map[string]string{
+	"401": "auth", "500": "errors for", "authentication": "auth", "authorization": "auth", "oauth": "auth",
 	"bad": "packet loss", "capacity": "carries", "crash": "killed", "freeze": "frozen", "partition": "cut off", "password": "logs in",
 	"recovery": "recover", "scale": "grows", "slow": "latency", "unanswered": "without an answer", "unacknowledged": "without an answer",
 	"user": "logs in", "users": "password_file", "wifi": "wi-fi", "wlan": "wi-fi",

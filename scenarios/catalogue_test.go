@@ -113,6 +113,9 @@ func sampleStory(s *Step) string {
 	if s.ID == "A27" {
 		line(Given, `devices of "rooms" leave the will "gone" on "building/{id}/state"`)
 	}
+	if strings.Contains(s.Example, `"auth"`) {
+		line(Given, "an auth service decides who may connect")
+	}
 	if strings.Contains(s.Example, "the disk of") {
 		line(Given, `a mosquitto broker in a container`)
 		line(Given, `the limits of "broker":`)

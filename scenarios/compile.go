@@ -29,6 +29,7 @@ type compiler struct {
 	ready   map[string]profiles.Fleet // fleets of profiles
 
 	targetAt  *place
+	authAt    *place          // nil: the story has no auth service
 	limits    []sim.Limit     // of services
 	lostNodes map[string]bool // nodes of a cluster, at this point of the timeline
 	fullDisks map[string]bool // services whose disk stays full from this point on

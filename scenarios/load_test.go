@@ -183,7 +183,7 @@ func TestPaths(t *testing.T) {
 		{"features/quickstart.feature", 1},
 		{"quickstart", 1},
 		{"features/reconnect_storm.feature", 2},
-		{"features", 38},
+		{"features", 39},
 	} {
 		s, err := Load(strings.Fields(c.paths), Options{})
 		if err != nil || len(s.Stories) != c.want {

@@ -59,7 +59,7 @@ func (c *compiler) logIn() {
 		t.Login = c.env.opts.Login
 	case t.Login != (sim.Login{}):
 		c.password(&t.Login.Password, c.targetFolder, at)
-	case docker.Guards(t.Settings):
+	case docker.Guards(t.Settings) || t.Auth:
 		t.Login = ownLogin()
 	default:
 		t.Login = c.shared()

@@ -145,8 +145,15 @@ func (c *compiler) strike(verb, service string, over sim.Duration, args map[stri
 		return wrong("write that it rejoins first", "%q is lost", service)
 	}
 	t := c.target()
+	if service == sim.AuthName {
+		if c.authAt == nil {
+			return noAuth()
+		}
+		t.Auth = true
+	}
 	switch s := targets.Named(&t, service); {
 	case s != nil && s.Bears(k.Needs):
+	case service == sim.AuthName && unguardable(&t) != "": // guard says so
 	case t.Kind == sim.TargetExternal:
 		c.cannot("the external target cannot be %s by Myriad itself: --hook COMMAND names what can", k.Done)
 	case s == nil:

@@ -38,6 +38,7 @@ const (
 	CheckAdmitted   CheckKind = "admitted"    // none: of each lost message the brokers say that they dropped it
 	CheckUsage      CheckKind = "usage"       // Service, Column ("cpu" or "memory"), Bound, Limit (processors, or bytes), Window: the most that it used
 	CheckFigure     CheckKind = "figure"      // Service, Figure, Bound, Limit, Window: the highest value that it told; with Exactly, the last
+	CheckAsked      CheckKind = "asked"       // Service, Bound, Limit (calls a second, in the busiest), Window: how often it was asked
 	CheckCarries    CheckKind = "carries"     // Bound, Limit (devices of Plan.Search's fleet, at which all its objectives held)
 	CheckSettled    CheckKind = "settled"     // a When: Act is its index in Plan.Acts
 )

@@ -40,7 +40,7 @@ func (k CheckKind) Traits() CheckTraits {
 		return CheckTraits{Evidence: FromAnswers}
 	case CheckUsage:
 		return CheckTraits{Evidence: FromMeter}
-	case CheckFigure:
+	case CheckFigure, CheckAsked:
 		return CheckTraits{Evidence: FromFigures}
 	case CheckCarries:
 		return CheckTraits{Evidence: FromBurden}

@@ -27,6 +27,7 @@
 //	sim/mqtt sim/coap     F1  channels: a protocol's mechanics over a plain connection
 //	sim/http              F1  a channel that only fetches
 //	sim/fetch             F1  downloads that go on where a broken line left off
+//	sim/auth              F1  who may connect, as a service that brokers ask over HTTP
 //	sim/burst             F1  what this machine carries at a target, measured for a moment
 //	sim/link              F1  what channels run on: TCP and UDP from given sources, TLS, WebSocket, weather
 //	sim/identity          F1  keys and certificates, from the seed
@@ -81,6 +82,8 @@
 //	              example: docker/mosquitto.go, docker/mosquitto/Dockerfile
 //	a cluster     of a service: it Joins, and its Files read the peers of the setup
 //	              example: docker/nats.go
+//	an asked one  of a service: a service that brokers ask and no device speaks to, in a child process of Myriad's
+//	              example: sim/auth/server.go, sim/backend/auth.go, docker/rabbitauth.go
 //	a setting     of a service, that stories may write: a line in the service's file
 //	              example: docker/mosquitto.go
 //	a format      a file in reports/render, and a line in the table of reports/render/files.go

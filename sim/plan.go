@@ -151,6 +151,7 @@ type TargetSpec struct {
 	Login     Login      `json:"login,omitzero"`     // who Myriad itself is to the brokers: health check, probe and operator
 	Settings  []Setting  `json:"settings,omitempty"` // container: of its first service, at most one of a name
 	Limits    []Limit    `json:"limits,omitempty"`   // container: at most one of a service
+	Auth      bool       `json:"auth,omitempty"`     // container: its broker asks [AuthService] who may connect
 	Hook      string     `json:"hook,omitempty"`     // external: the user's command that breaks its services; empty: nobody can
 	Origin    string     `json:"origin,omitempty"`
 }

@@ -11,7 +11,7 @@ import (
 type Service struct {
 	Name    string      // in stories: `"broker" restarts`
 	Role    ServiceRole // what it is there for
-	Schemes []Scheme    // that it can serve, all of one channel; it always serves the first
+	Schemes []Scheme    // that it can serve devices by, all of one channel; it always serves the first; none: it serves no device
 	Lacks   []Feature   // what of the channel it cannot do
 	Breaks  []Power     // what can be done to it on purpose; none if it is not Myriad's
 	Tells   []Fact      // what is known of the messages that it was sent
@@ -26,6 +26,7 @@ const (
 	ServiceBroker   ServiceRole = "broker"   // takes messages over MQTT and hands them to subscribers
 	ServiceCoAP     ServiceRole = "coap"     // takes and keeps what devices send over CoAP
 	ServiceBalancer ServiceRole = "balancer" // hands the connections of devices to the nodes of a cluster
+	ServiceAuth     ServiceRole = "auth"     // is asked by a broker over HTTP whether a device may connect; no device speaks to it
 )
 
 // Power is what can be done to a running service through its [Handle]. Faults are made of these.
@@ -39,6 +40,7 @@ const (
 	PowerLimit  Power = "limit"  // let it have less CPU or memory; its handle is a [Limitable]
 	PowerCut    Power = "cut"    // take its network away; its handle is a [Cuttable]
 	PowerFill   Power = "fill"   // fill its disk, if that has a limit; its handle is a [Fillable]
+	PowerFail   Power = "fail"   // let it answer with errors; its handle is a [Failable]
 )
 
 // Fact is what a service tells of the messages that it was sent.
@@ -81,8 +83,21 @@ func VirtualServices() []Service {
 	return list
 }
 
-// Channel is that of the service's schemes.
-func (s *Service) Channel() Channel { return s.Schemes[0].Channel() }
+// AuthName is what stories call the service that decides who may connect.
+const AuthName = "auth"
+
+// AuthService is Myriad's own service that brokers in containers ask who may connect, and who may do what.
+func AuthService() Service {
+	return Service{Name: AuthName, Role: ServiceAuth, Breaks: []Power{PowerStop, PowerKill, PowerFreeze, PowerFail}}
+}
+
+// Channel is that of the service's schemes; "" if it serves no device.
+func (s *Service) Channel() Channel {
+	if len(s.Schemes) == 0 {
+		return ""
+	}
+	return s.Schemes[0].Channel()
+}
 
 // Serves reports whether the service can listen at a scheme.
 func (s *Service) Serves(scheme Scheme) bool { return slices.Contains(s.Schemes, scheme) }

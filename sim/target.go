@@ -44,6 +44,12 @@ type Fillable interface {
 	Fill(ctx context.Context, full bool) error
 }
 
+// Failable handles can also let their service answer every question with an error.
+type Failable interface {
+	// Fail lets the service answer with errors, or as before. It returns when the service does so.
+	Fail(ctx context.Context, on bool) error
+}
+
 // Cuttable handles can also take the network away from their service.
 type Cuttable interface {
 	// Cut takes the network away, so that no packet passes and neither side is told, or gives it back with the same

@@ -26,9 +26,9 @@ var floors = [][]string{
 	{"sim/identity", "sim/fault", "scenarios/words", "scenarios/targets", "scenarios/input"}, // F1
 	{"sim/link"},                         // F1, above the identities that it shows
 	{"sim/mqtt", "sim/coap", "sim/http"}, // F1
-	{"sim/journal", "sim/child", "sim/host", "sim/cluster/deploy", "sim/fetch", "sim/burst"}, // F1
-	{"sim/internal/wiretap", "sim/internal/peers", "sim/internal/bubble"},                    // F1, for tests
-	{"sim/mqtt/specimen", "sim/coap/specimen"},                                               // F1, above the channels whose outcomes they speak
+	{"sim/journal", "sim/child", "sim/host", "sim/cluster/deploy", "sim/fetch", "sim/burst", "sim/auth"}, // F1
+	{"sim/internal/wiretap", "sim/internal/peers", "sim/internal/bubble"},                                // F1, for tests
+	{"sim/mqtt/specimen", "sim/coap/specimen"},                                                           // F1, above the channels whose outcomes they speak
 	{"scenarios/profiles"}, // F1, above the encodings that it names
 	{"sim/skill"},          // F2, what skills are
 	{"sim/skill/report", "sim/skill/obey", "sim/skill/health"},    // F2

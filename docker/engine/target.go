@@ -45,6 +45,11 @@ type Target struct {
 	Login    sim.Login     // likewise: who Myriad itself is
 	Limits   []sim.Limit   // of services, at most one of each
 
+	// Auth is the URL of a service on this machine's loopback that the first service asks who may connect, set at the
+	// latest when Start is called; "": it asks nobody. An engine that does not share this machine's network cannot
+	// reach it, which is a [sim.Lacks].
+	Auth string
+
 	Figures bool // services are made ready to tell figures of themselves: see [Target.Tell]
 
 	// Keep lets the containers outlive this process: nobody sweeps them away. [Standing] finds them again.
@@ -132,7 +137,10 @@ func (t *Target) plan(ctx context.Context) error {
 		b.recipe = recipe{image: img, publish: publish || b.what.Node > 0, inside: b.what.Node > 0 || publish && t.clustered()}
 		b.setup = docker.Setup{Bind: docker.Loopback, Certificate: t.Certificate, Self: b.what.Node}
 		if i == 0 || b.what.Node > 0 {
-			b.setup.Settings, b.setup.Login = t.Settings, t.Login
+			b.setup.Settings, b.setup.Login, b.setup.Auth = t.Settings, t.Login, t.Auth
+			if t.Auth != "" && b.recipe.publish {
+				return &sim.Lacks{Target: t.Name, What: "a way to the auth service: its container is not in this machine's network (an engine in a virtual machine, or without root)"}
+			}
 		}
 		if b.recipe.publish {
 			b.setup.Bind = "0.0.0.0" // of the container

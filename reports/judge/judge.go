@@ -207,6 +207,7 @@ func judges() map[sim.CheckKind]func(*judge, *finding) {
 		sim.CheckAdmitted:   (*judge).admitted,
 		sim.CheckUsage:      (*judge).usage,
 		sim.CheckFigure:     (*judge).figure,
+		sim.CheckAsked:      (*judge).asked,
 		sim.CheckCarries:    (*judge).carries,
 		sim.CheckSettled:    (*judge).settled,
 	}

@@ -93,7 +93,7 @@ func (j *judge) certain(f *reports.Finding) bool {
 	case sim.CheckLatency, sim.CheckRelative, sim.CheckDelivered, sim.CheckConnected, sim.CheckRate, sim.CheckAttempts, sim.CheckPeak, sim.CheckTraffic, sim.CheckReconnects, sim.CheckRecovery,
 		sim.CheckErrors, sim.CheckSchedule, sim.CheckAnswered, sim.CheckHandshakes, sim.CheckSpread, sim.CheckHeard,
 		sim.CheckState, sim.CheckFailures, sim.CheckSettled, sim.CheckLate, sim.CheckWills, sim.CheckNoWill, sim.CheckOneSession,
-		sim.CheckNotTaken, sim.CheckUsage, sim.CheckFigure, sim.CheckCarries:
+		sim.CheckNotTaken, sim.CheckUsage, sim.CheckFigure, sim.CheckAsked, sim.CheckCarries:
 	}
 	return false
 }

@@ -70,6 +70,17 @@ func Brokers() []string {
 	return list
 }
 
+// Asking lists the names of the targets in containers whose broker can ask a service over HTTP who may connect.
+func Asking() []string {
+	var list []string
+	for _, e := range Table() {
+		if len(e.Containers) > 0 && e.Containers[0].Asks {
+			list = append(list, e.Name)
+		}
+	}
+	return list
+}
+
 // Services are those of a plan's target: of its entry, or what its endpoints say of a target that is
 // yours, and Myriad's own for the channels that these serve beside it.
 func Services(t *sim.TargetSpec) []sim.Service {
@@ -90,6 +101,9 @@ func Services(t *sim.TargetSpec) []sim.Service {
 		if slices.Contains(t.Embedded, s.Channel()) {
 			list = append(slices.Clip(list), s)
 		}
+	}
+	if t.Auth {
+		list = append(slices.Clip(list), sim.AuthService())
 	}
 	return list
 }
@@ -169,6 +183,10 @@ func Called(name string) *sim.Service {
 			}
 		}
 	}
+	if name == sim.AuthName {
+		s := sim.AuthService()
+		return &s
+	}
 	return member(name)
 }
 
@@ -182,5 +200,5 @@ func ServiceNames() []string {
 			}
 		}
 	}
-	return append(list, docker.NodeName(nodesOf, 1), docker.HAProxy().Service.Name)
+	return append(list, docker.NodeName(nodesOf, 1), docker.HAProxy().Service.Name, sim.AuthName)
 }

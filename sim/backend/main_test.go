@@ -28,6 +28,8 @@ func TestMain(m *testing.M) {
 		switch os.Args[1] {
 		case "backend-child":
 			os.Exit(ChildMain(os.Args[2:]))
+		case "auth-child":
+			os.Exit(AuthMain(os.Args[2:]))
 		case "backend-parent":
 			os.Exit(parentMain())
 		}

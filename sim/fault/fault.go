@@ -55,7 +55,7 @@ type Device interface {
 
 // Kinds lists all faults. A new one is a line here.
 func Kinds() []Kind {
-	return []Kind{restart(), kill(), freeze(), stutter(), squeeze(), limitMemory(), fill(), isolate(), lose(), rejoin(), powerLoss(), reboot(), newAddress(), cut(), poor(), flap(), move(), reset()}
+	return []Kind{restart(), kill(), freeze(), stutter(), squeeze(), limitMemory(), fill(), fail(), isolate(), lose(), rejoin(), powerLoss(), reboot(), newAddress(), cut(), poor(), flap(), move(), reset()}
 }
 
 // Of returns the kind of an act's fault, nil if the act is no fault.

@@ -112,6 +112,18 @@ func (v *service) Fill(ctx context.Context, full bool) error {
 	return err
 }
 
+func (v *service) Fail(ctx context.Context, on bool) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	name := map[bool]string{true: "err", false: "serve"}[on]
+	err := v.call(name, sim.PowerFail)
+	if err == nil {
+		v.frozen = on
+	}
+	return err
+}
+
 func (v *service) Cut(ctx context.Context, off bool) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -191,7 +203,7 @@ func TestEachFault(t *testing.T) {
 // A call that fails ends the fault with its error, and nothing is told of what did not come about.
 func TestFaultsThatFail(t *testing.T) {
 	for _, k := range ofServices(t) {
-		for _, fail := range []string{"stop", "kill", "up", "freeze", "thaw", "limit", "free", "fill", "empty", "cut", "join", "less", "all"} {
+		for _, fail := range []string{"stop", "kill", "up", "freeze", "thaw", "limit", "free", "fill", "empty", "cut", "join", "less", "all", "err", "serve"} {
 			bubble.Test(t, func(t *testing.T) {
 				v := &service{fail: fail}
 				events, err := run(t.Context(), &k, v, 3*s)
@@ -203,7 +215,7 @@ func TestFaultsThatFail(t *testing.T) {
 				if failed != (err != nil) {
 					t.Errorf("%s, when %s fails: %v", k.Verb, fail, err)
 				}
-				if begins := fail != "up" && fail != "thaw" && fail != "free" && fail != "empty" && fail != "join" && fail != "all"; failed && (len(events) > 1 || begins && len(events) > 0) {
+				if begins := fail != "up" && fail != "thaw" && fail != "free" && fail != "empty" && fail != "join" && fail != "all" && fail != "serve"; failed && (len(events) > 1 || begins && len(events) > 0) {
 					t.Errorf("%s, when %s fails, told %q", k.Verb, fail, events)
 				}
 			})
@@ -222,6 +234,7 @@ func TestWhatFaultsDo(t *testing.T) {
 		"squeeze":      {9 * s, []string{"0s limit", "9s free"}},
 		"limit-memory": {6 * s, []string{"0s less", "6s all"}},
 		"isolate":      {8 * s, []string{"0s cut", "8s join"}},
+		"fail":         {5 * s, []string{"0s err", "5s serve"}},
 		"fill":         {7 * s, []string{"0s fill", "7s empty"}},
 		"stutter":      {2100 * time.Millisecond, []string{"0s freeze", "200ms thaw", "1s freeze", "1.2s thaw", "2s freeze", "2.1s thaw"}},
 	} {

@@ -11,10 +11,11 @@ import (
 	"github.com/myriad-iot/myriad/sim/probe"
 )
 
-// What this program re-executes itself with: for a process of the embedded target, for the subscriber at the
+// What this program re-executes itself with: for a process of the embedded target, for the service that brokers ask, for the subscriber at the
 // far end, for a local worker, and for a whole story in virtual time. These are no commands for people.
 const (
 	backendChild = "backend-child"
+	authChild    = "auth-child"
 	probeChild   = "probe-child"
 	workerChild  = "worker-child"
 	virtualChild = "virtual-child"
@@ -29,6 +30,8 @@ func Child(args []string) (code int, part bool) {
 	switch args[0] {
 	case backendChild:
 		return backend.ChildMain(args[1:]), true
+	case authChild:
+		return backend.AuthMain(args[1:]), true
 	case probeChild:
 		child.Reexec()
 		return probe.ChildMain(args[1:]), true

@@ -30,7 +30,7 @@ func meter(ctx context.Context, t sim.Target, p *sim.Plan, c *clock, begun *atom
 	asking, stop := context.WithCancel(context.WithoutCancel(ctx))
 	m := &metering{stop: stop}
 	for _, s := range targets.Services(&p.Target) {
-		if s.Nodes == 0 && uses(p, s.Channel()) && !slices.ContainsFunc(m.list, func(u ledger.Usage) bool { return u.Service == s.Name }) {
+		if s.Nodes == 0 && (uses(p, s.Channel()) || s.Role == sim.ServiceAuth) && !slices.ContainsFunc(m.list, func(u ledger.Usage) bool { return u.Service == s.Name }) {
 			m.list = append(m.list, ledger.Usage{Service: s.Name})
 		}
 	}

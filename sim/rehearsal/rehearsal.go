@@ -53,6 +53,7 @@ type rehearsed struct {
 	use      *metering  // what the target's services use
 	figures  *figuring  // what they tell of themselves
 	held     *holding   // what nodes of a cluster hold
+	asked    *asking    // what the auth service was asked
 	operator *operating // nil: the plan has no commands
 	recorder *ledger.Recorder
 	fold     *reports.Fold
@@ -130,6 +131,7 @@ func (r *director) start(ctx context.Context, story *scenarios.Story) (_ *rehear
 	if journal, ok := target.(sim.Journaled); ok {
 		journal.Journal(newFarEnd(plan, s.ledger), started)
 	}
+	s.asked = ask(target, started, &s.begun)
 	if own, ok := target.(fallible); ok {
 		own.Stalls(s.stalled)
 	}
@@ -373,7 +375,7 @@ func (s *rehearsed) judge(end sim.Instant, interrupted, unseen, err error) *repo
 		Ledger: settlement, Fold: s.fold, Events: s.events, Phases: course.Phases,
 		Started: course.Started, Settled: course.Settled, Stopped: course.Stopped,
 		Without: s.without, Taken: s.taken, Endpoints: s.at, Drops: s.drops.list(), Usage: s.use.told(),
-		Figures: s.figures.told(), Held: s.held.told(),
+		Figures: append(s.figures.told(), s.asked.told(course.Length)...), Held: s.held.told(),
 	}
 	if s.stopped != "" {
 		in.Invalid = append(in.Invalid, s.stopped)

@@ -36,6 +36,11 @@ func newTarget(p *sim.Plan, pool *child.Pool, log *slog.Logger) (sim.Target, err
 			return nil, err
 		}
 		named = t
+		if p.Target.Auth {
+			if named, err = newGuarded(t, p, pool, log); err != nil {
+				return nil, err
+			}
+		}
 	case sim.TargetExternal:
 		named = external{p}
 		if p.Target.Hook != "" {
@@ -180,7 +185,13 @@ func (b *beside) Tell(ctx context.Context, service string, told func(string, flo
 }
 
 // Fell implements fallible.
-func (b *beside) Fell() []string { return b.own.Fell() }
+func (b *beside) Fell() []string {
+	list := b.own.Fell()
+	if also, ok := b.named.(fallible); ok {
+		list = append(list, also.Fell()...)
+	}
+	return list
+}
 
 // fallible is a target with processes of Myriad's own, which says of those that ended by themselves, and when one
 // did not run although the story had not frozen it.
@@ -190,7 +201,12 @@ type fallible interface {
 }
 
 // Stalls implements fallible.
-func (b *beside) Stalls(told func(ledger.Stall)) { b.own.Stalls(told) }
+func (b *beside) Stalls(told func(ledger.Stall)) {
+	b.own.Stalls(told)
+	if also, ok := b.named.(fallible); ok {
+		also.Stalls(told)
+	}
+}
 
 // Journal implements sim.Journaled.
 func (b *beside) Journal(w sim.Witness, c sim.Clock) { b.own.Journal(w, c) }
