@@ -113,7 +113,7 @@ func sampleStory(s *Step) string {
 	if s.ID == "A27" {
 		line(Given, `devices of "rooms" leave the will "gone" on "building/{id}/state"`)
 	}
-	if strings.Contains(s.Example, `"auth"`) {
+	if strings.Contains(s.Example, `"auth"`) || strings.Contains(s.Example, "the auth service") {
 		line(Given, "an auth service decides who may connect")
 	}
 	if strings.Contains(s.Example, "the disk of") {

@@ -2,6 +2,8 @@ package scenarios
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/myriad-iot/myriad/scenarios/targets"
 	"github.com/myriad-iot/myriad/sim"
@@ -21,6 +23,23 @@ func authSteps() []Step {
 				}
 				at := c.at
 				c.authAt = &at
+				return nil
+			}},
+		{ID: "T8", Keyword: Given, Expression: `the auth service does not know fleet {string}`,
+			Doc:     "It refuses the devices of the fleet, as ones whose credential was revoked, or that belong to somebody else.",
+			Example: `the auth service does not know fleet "rooms"`,
+			compile: func(c *compiler, a *args) error {
+				f, err := c.fleet(a.str(0))
+				if err != nil {
+					return err
+				}
+				if _, twice := c.strangers[f.name]; twice {
+					return wrong("write it once", "the auth service does not know %q already", f.name)
+				}
+				if c.strangers == nil {
+					c.strangers = make(map[string]place)
+				}
+				c.strangers[f.name] = c.at
 				return nil
 			}},
 		{ID: "X4", Keyword: When, Expression: `{string} answers with errors for {duration}( meanwhile)`,
@@ -67,16 +86,20 @@ func noAuth() error {
 // guard lets the target's broker ask the story's auth service, and says why it cannot.
 func (c *compiler) guard(t *sim.TargetSpec) {
 	if c.authAt == nil {
+		for _, at := range c.strangers {
+			c.at = at
+			c.attempt(noAuth)
+		}
 		return
 	}
 	if why := unguardable(t); why != "" {
 		c.cannot("%s", why)
 		return
 	}
-	t.Auth = true
+	t.Auth, t.Strangers = true, slices.Sorted(maps.Keys(c.strangers))
 	for _, f := range c.fleets {
 		by := c.plan.Fleets[f.index].Over(sim.ChannelMQTT)
-		if by == nil || by.Security.Username != "" || t.Login.Username != "" {
+		if by == nil || by.Security.Username != "" || t.Login.Username != "" || slices.Contains(t.Strangers, f.name) {
 			continue
 		}
 		c.problems = append(c.problems, Problem{URI: c.uri, Line: c.authAt.line, Column: c.authAt.column,

@@ -39,6 +39,9 @@ func TestAuthService(t *testing.T) {
 		if s.NotJudged != "" || !p.Target.Auth || p.Target.Login.Username != "myriad-itself" || p.Target.Login.Password.Reveal() == "" {
 			t.Errorf("%q: %s, %+v", given, s.NotJudged, p.Target)
 		}
+		if len(p.Target.Strangers) > 0 {
+			t.Errorf("strangers %q", p.Target.Strangers)
+		}
 		auth := targets.Named(&p.Target, sim.AuthName)
 		if auth == nil || auth.Role != sim.ServiceAuth || auth.Channel() != "" {
 			t.Errorf("the target has the service %+v", auth)
@@ -51,6 +54,10 @@ func TestAuthService(t *testing.T) {
 		if c := p.Checks[0]; c.Kind != sim.CheckAsked || c.Limit != 200 || c.Bound != sim.AtMost || c.Window.Phase != "p" {
 			t.Errorf("%+v", c)
 		}
+	}
+	s := plan(t, guardedBy("And a rabbitmq broker in a container\nAnd the auth service does not know fleet \"rooms\"", "no message is lost"), Options{})
+	if got := s.Plan.Target.Strangers; s.NotJudged != "" || len(got) != 1 || got[0] != "rooms" {
+		t.Errorf("%s: strangers %q", s.NotJudged, got)
 	}
 	if got := targets.Asking(); len(got) != 1 || got[0] != "rabbitmq" {
 		t.Errorf("%q ask", got)

@@ -147,12 +147,13 @@ type TargetSpec struct {
 	Version   string     `json:"version,omitempty"` // container: image tag, empty for the pinned one
 	Nodes     int        `json:"nodes,omitempty"`   // container: its first service is a cluster of so many behind a balancer; 0: one alone
 	Endpoints Endpoints  `json:"endpoints,omitempty"`
-	Embedded  []Channel  `json:"embedded,omitempty"` // channels that Myriad's own services serve beside it
-	Login     Login      `json:"login,omitzero"`     // who Myriad itself is to the brokers: health check, probe and operator
-	Settings  []Setting  `json:"settings,omitempty"` // container: of its first service, at most one of a name
-	Limits    []Limit    `json:"limits,omitempty"`   // container: at most one of a service
-	Auth      bool       `json:"auth,omitempty"`     // container: its broker asks [AuthService] who may connect
-	Hook      string     `json:"hook,omitempty"`     // external: the user's command that breaks its services; empty: nobody can
+	Embedded  []Channel  `json:"embedded,omitempty"`  // channels that Myriad's own services serve beside it
+	Login     Login      `json:"login,omitzero"`      // who Myriad itself is to the brokers: health check, probe and operator
+	Settings  []Setting  `json:"settings,omitempty"`  // container: of its first service, at most one of a name
+	Limits    []Limit    `json:"limits,omitempty"`    // container: at most one of a service
+	Auth      bool       `json:"auth,omitempty"`      // container: its broker asks [AuthService] who may connect
+	Strangers []string   `json:"strangers,omitempty"` // fleets that it does not know, and refuses
+	Hook      string     `json:"hook,omitempty"`      // external: the user's command that breaks its services; empty: nobody can
 	Origin    string     `json:"origin,omitempty"`
 }
 

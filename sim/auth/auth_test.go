@@ -54,9 +54,10 @@ func TestGroupsOf(t *testing.T) {
 		return sim.Binding{Role: sim.RoleData, Channel: sim.ChannelMQTT, Security: sim.Security{Username: name, Password: sim.NewSecret("p")}}
 	}
 	p := &sim.Plan{
-		Target: sim.TargetSpec{Login: sim.Login{Username: "own", Password: sim.NewSecret("o")}},
+		Target: sim.TargetSpec{Login: sim.Login{Username: "own", Password: sim.NewSecret("o")}, Strangers: []string{"b"}},
 		Fleets: []sim.Fleet{
 			{Name: "a", Count: 7, Bindings: []sim.Binding{login("{id}")}},
+			{Name: "b", Count: 7, Bindings: []sim.Binding{login("{id}")}},
 			{Name: "nameless", Count: 7, Bindings: []sim.Binding{login("")}},
 			{Name: "copies", Count: 1, Bindings: []sim.Binding{login("{id}")}, Copies: &sim.Copies{Of: "a"}},
 			{Name: "coap", Count: 7, Bindings: []sim.Binding{{Role: sim.RoleData, Channel: sim.ChannelCoAP}}},

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/myriad-iot/myriad/sim"
@@ -14,8 +15,8 @@ type Group struct {
 	Password string `json:"password"`        // likewise
 }
 
-// GroupsOf are those who may connect in a run of a plan: all devices that say who they are, and Myriad itself. Copies have
-// the name and the password of those that they copy.
+// GroupsOf are those who may connect in a run of a plan: all devices that say who they are and are no strangers, and Myriad
+// itself. Copies have the name and the password of those that they copy.
 func GroupsOf(p *sim.Plan) []Group {
 	var list []Group
 	if l := &p.Target.Login; l.Username != "" {
@@ -24,7 +25,7 @@ func GroupsOf(p *sim.Plan) []Group {
 	for i := range p.Fleets {
 		f := &p.Fleets[i]
 		by := f.Over(sim.ChannelMQTT)
-		if by == nil || f.Copies != nil || by.Security.Username == "" {
+		if by == nil || f.Copies != nil || by.Security.Username == "" || slices.Contains(p.Target.Strangers, f.Name) {
 			continue
 		}
 		list = append(list, Group{Fleet: f.Name, Count: f.Count, Username: by.Security.Username, Password: by.Security.Password.Reveal()})
