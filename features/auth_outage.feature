@@ -32,20 +32,23 @@ Feature: Authentication is down
     When fleet "meters" connects evenly over 8s
     And everything is settled within 1m
     And phase "before" runs for 5s
+    And "auth" answers with errors for 9s meanwhile
+    And nothing happens for 1s
     And phase "errors" starts
-    And "auth" answers with errors for 8s meanwhile
     And fleet "early" connects evenly over 2s
     And phase "errors" runs for 6s
     And everything is settled within 1m
     And phase "after errors" runs for 4s
+    And "auth" is frozen for 9s meanwhile
+    And nothing happens for 1s
     And phase "hang" starts
-    And "auth" is frozen for 8s meanwhile
     And fleet "midday" connects evenly over 2s
     And phase "hang" runs for 6s
     And everything is settled within 1m
     And phase "after hang" runs for 4s
+    And "auth" is killed and stays down for 9s meanwhile
+    And nothing happens for 1s
     And phase "gone" starts
-    And "auth" is killed and stays down for 8s meanwhile
     And fleet "late" connects evenly over 2s
     And phase "gone" runs for 6s
     And everything is settled within 1m
