@@ -51,7 +51,7 @@ func counters(t *testing.T, text string) map[string]float64 {
 	return all
 }
 
-func ask(t *testing.T, e *Exposed, path string) (int, string) {
+func scraped(t *testing.T, e *Exposed, path string) (int, string) {
 	t.Helper()
 	w := httptest.NewRecorder()
 	e.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
@@ -97,7 +97,7 @@ func TestExposed(t *testing.T) {
 		v.live = newLive(&Display{W: io.Discard}, suite.Stories[0])
 		end := e.begin(&run.Info, v.live, v, v.clock.Now)
 		v.passed = func() {
-			code, said := ask(t, e, "/metrics")
+			code, said := scraped(t, e, "/metrics")
 			if code != http.StatusOK || strings.Contains(said, "secret-town") {
 				t.Fatalf("%d %s", code, said)
 			}
@@ -115,7 +115,7 @@ func TestExposed(t *testing.T) {
 			t.Fatal(err)
 		}
 		run.Stories = append(run.Stories, result)
-		_, whole := ask(t, e, "/metrics")
+		_, whole := scraped(t, e, "/metrics")
 		before = counters(t, whole)
 		end()
 	})
@@ -130,14 +130,14 @@ func TestExposed(t *testing.T) {
 	if problems, err := promlint.New(strings.NewReader(last)).Lint(); err != nil || len(problems) > 0 {
 		t.Errorf("%v %v", problems, err)
 	}
-	if _, between := ask(t, e, "/metrics"); !strings.Contains(between, "myriad_run_stories_over_total 1") || strings.Contains(between, "fleet") {
+	if _, between := scraped(t, e, "/metrics"); !strings.Contains(between, "myriad_run_stories_over_total 1") || strings.Contains(between, "fleet") {
 		t.Errorf("between stories: %s", between)
 	}
 	reports.Redact(&run, e.Secrets)
 	if err := e.Final(&run); err != nil {
 		t.Fatal(err)
 	}
-	_, end := ask(t, e, "/metrics")
+	_, end := scraped(t, e, "/metrics")
 	var file bytes.Buffer
 	if err := render.Metrics(&file, render.NewDocument(&run)); err != nil || file.String() != end {
 		t.Errorf("%v: the end is not metrics.prom: %s", err, end)
@@ -153,7 +153,7 @@ func TestExposed(t *testing.T) {
 	if common < 100 {
 		t.Errorf("%d figures are in both", common)
 	}
-	if code, _ := ask(t, e, "/"); code != http.StatusNotFound {
+	if code, _ := scraped(t, e, "/"); code != http.StatusNotFound {
 		t.Errorf("/ is answered with %d", code)
 	}
 }
@@ -177,7 +177,7 @@ func TestLastFigures(t *testing.T) {
 				for _, before := range tt.reads {
 					time.Sleep(at - before)
 					at = before
-					ask(t, e, "/metrics")
+					scraped(t, e, "/metrics")
 				}
 				time.Sleep(at)
 				if err := e.Final(new(reports.Run)); err != nil {
@@ -187,14 +187,14 @@ func TestLastFigures(t *testing.T) {
 				if wait != tt.want {
 					t.Errorf("it waits for %v, not %v", wait, tt.want)
 				}
-				ask(t, e, "/elsewhere")
+				scraped(t, e, "/elsewhere")
 				select {
 				case <-told:
 					t.Error("it has been read")
 				default:
 				}
-				ask(t, e, "/metrics")
-				ask(t, e, "/metrics")
+				scraped(t, e, "/metrics")
+				scraped(t, e, "/metrics")
 				<-told
 			})
 		})
