@@ -25,6 +25,8 @@ type Container struct {
 
 	Data string // the folder that it keeps its data in, where its disk may be limited and filled; empty: it may not
 
+	Saves Saves // how it is told to write its data, if they can be backed up while it runs
+
 	Login   sim.Login     // whom the service wants to be named by those who say nothing of it
 	Asks    bool          // it can ask a service over HTTP who may connect: [Setup.Auth]
 	Joins   bool          // several of it form a cluster, which [Setup.Peers] are
@@ -51,6 +53,13 @@ const slowStart = 2 * time.Minute
 
 // Loopback is where a service listens that shares this machine's network: it asks nobody for a password.
 const Loopback = "127.0.0.1"
+
+// Saves says how a service is told to write its data, which it then does to a file in [Container.Data] at once, or not at
+// all. The zero value: it cannot be told.
+type Saves struct {
+	Signal string
+	File   string
+}
 
 // Setup is what a service must be configured for.
 type Setup struct {

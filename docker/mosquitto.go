@@ -25,12 +25,13 @@ func Mosquitto() Container {
 		Service: sim.Service{
 			Name: "broker", Role: sim.ServiceBroker,
 			Schemes: []sim.Scheme{sim.SchemeMQTT, sim.SchemeMQTTS, sim.SchemeWS, sim.SchemeWSS},
-			Breaks:  []sim.Power{sim.PowerStop, sim.PowerKill, sim.PowerFreeze, sim.PowerLimit, sim.PowerFill},
+			Breaks:  []sim.Power{sim.PowerStop, sim.PowerKill, sim.PowerFreeze, sim.PowerLimit, sim.PowerFill, sim.PowerSave},
 			Tells:   []sim.Fact{sim.FactReceived},
 		},
 		Image: "eclipse-mosquitto", Tag: "2.0.22", Local: "myriad/mosquitto:local",
 		Command: []string{"/usr/sbin/mosquitto", "-c", mosquittoConfig},
 		Files:   mosquittoFiles, Data: "/mosquitto/data",
+		Saves:   Saves{Signal: "SIGUSR1", File: "mosquitto.db"}, // mosquitto(8): it writes another file, and renames it then
 		Figures: Figures{Form: FiguresTopics},
 		Settings: []Setting{
 			{Name: settingACL, Value: pathOfFile, Example: "access.acl", File: true},

@@ -28,6 +28,7 @@ func Catalogue() []Step {
 		linkSteps(),
 		healthSteps(),
 		faultSteps(),
+		backupSteps(),
 		nodeSteps(),
 		loadSteps(),
 		searchSteps(),
@@ -53,7 +54,7 @@ func Catalogue() []Step {
 var alike = map[string]string{
 	"401": "auth", "500": "errors for", "authentication": "auth", "authorization": "auth", "oauth": "auth",
 	"bad": "packet loss", "capacity": "carries", "crash": "killed", "freeze": "frozen", "partition": "cut off", "password": "logs in",
-	"recovery": "recover", "scale": "grows", "slow": "latency", "unanswered": "without an answer", "unacknowledged": "without an answer",
+	"recovery": "recover", "scale": "grows", "snapshot": "backed up", "slow": "latency", "unanswered": "without an answer", "unacknowledged": "without an answer",
 	"user": "logs in", "users": "password_file", "wifi": "wi-fi", "wlan": "wi-fi",
 }
 

@@ -116,6 +116,9 @@ func sampleStory(s *Step) string {
 	if strings.Contains(s.Example, `"auth"`) || strings.Contains(s.Example, "the auth service") {
 		line(Given, "an auth service decides who may connect")
 	}
+	if s.ID == "X9" {
+		line(Given, `a mosquitto broker in a container`)
+	}
 	if strings.Contains(s.Example, "the disk of") {
 		line(Given, `a mosquitto broker in a container`)
 		line(Given, `the limits of "broker":`)
@@ -141,6 +144,9 @@ func sampleStory(s *Step) string {
 	}
 	if strings.Contains(s.Example, "rejoins") {
 		line(When, "broker node 2 is lost")
+	}
+	if strings.Contains(s.Example, "from backup") {
+		line(When, `"broker" is backed up as "noon"`)
 	}
 	example(When)
 	switch {

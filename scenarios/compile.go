@@ -29,13 +29,14 @@ type compiler struct {
 	ready   map[string]profiles.Fleet // fleets of profiles
 
 	targetAt  *place
-	authAt    *place           // nil: the story has no auth service
-	strangers map[string]place // fleets that it does not know
-	limits    []sim.Limit      // of services
-	lostNodes map[string]bool  // nodes of a cluster, at this point of the timeline
-	fullDisks map[string]bool  // services whose disk stays full from this point on
-	broken    pending          // services
-	absent    pending          // fleets with devices that are offline meanwhile
+	authAt    *place                     // nil: the story has no auth service
+	strangers map[string]place           // fleets that it does not know
+	limits    []sim.Limit                // of services
+	lostNodes map[string]bool            // nodes of a cluster, at this point of the timeline
+	backups   map[string]map[string]bool // of services, by the service and their own names
+	fullDisks map[string]bool            // services whose disk stays full from this point on
+	broken    pending                    // services
+	absent    pending                    // fleets with devices that are offline meanwhile
 
 	targetFolder folder // that the password of its address is relative to
 	retry        *sim.Retry

@@ -53,7 +53,6 @@ X3 the link between {string} and {string} is cut for {duration}
 X4 {string} answers {duration} slower for {duration}
 X7 {selection} send(s) malformed/oversized/duplicated payloads at {rate}
 X8 signal {string} of {selection} spikes/drifts/freezes for {duration}
-X9 {string} is restored from backup {string}
 L2 {selection} enroll(s) with {string} at {rate}
 L3 firmware {version} is rolled out to {selection} in waves of {percent} every {duration}
 L4 firmware {version} fails to download/verify/install/boot/settle on {selection}

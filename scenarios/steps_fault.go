@@ -154,8 +154,10 @@ func (c *compiler) strike(verb, service string, over sim.Duration, args map[stri
 	switch s := targets.Named(&t, service); {
 	case s != nil && s.Bears(k.Needs):
 	case service == sim.AuthName && unguardable(&t) != "": // guard says so
-	case t.Kind == sim.TargetExternal:
+	case t.Kind == sim.TargetExternal && hookable(&k):
 		c.cannot("the external target cannot be %s by Myriad itself: --hook COMMAND names what can", k.Done)
+	case t.Kind == sim.TargetExternal:
+		c.cannot("the external target cannot be %s, by Myriad or by a hook", k.Done)
 	case s == nil:
 		c.cannot("the target %s has no service %q", named(&t), service)
 	case s.Nodes > 0:
@@ -170,6 +172,11 @@ func (c *compiler) strike(verb, service string, over sim.Duration, args map[stri
 	c.act(sim.Act{Kind: sim.ActFault, Hold: over,
 		Fault: &sim.Fault{Site: sim.SiteService, Name: service, Verb: verb, For: over, Args: args}})
 	return nil
+}
+
+// hookable reports whether a fault is one that a command of the user's is asked for.
+func hookable(k *fault.Kind) bool {
+	return !slices.ContainsFunc(k.Needs, func(p sim.Power) bool { return !slices.Contains(sim.HookPowers(), p) })
 }
 
 // afflict does something to devices, in the way of a verb of package fault.

@@ -40,8 +40,12 @@ const (
 	PowerLimit  Power = "limit"  // let it have less CPU or memory; its handle is a [Limitable]
 	PowerCut    Power = "cut"    // take its network away; its handle is a [Cuttable]
 	PowerFill   Power = "fill"   // fill its disk, if that has a limit; its handle is a [Fillable]
+	PowerSave   Power = "save"   // keep its data, and give it them again; its handle is a [Savable]
 	PowerFail   Power = "fail"   // let it answer with errors; its handle is a [Failable]
 )
+
+// HookPowers are those that a command of the user's may have over a service that is not Myriad's.
+func HookPowers() []Power { return []Power{PowerStop, PowerKill, PowerFreeze} }
 
 // Fact is what a service tells of the messages that it was sent.
 type Fact string

@@ -44,6 +44,14 @@ type Fillable interface {
 	Fill(ctx context.Context, full bool) error
 }
 
+// Savable handles can also keep the data of their service, and give it them again.
+type Savable interface {
+	// Save keeps the data as they are now under a name, while the service goes on. It is a [ServiceEnded] if that has ended.
+	Save(ctx context.Context, name string) error
+	// Restore gives the service the data that were kept under a name instead of its own. The service must be down.
+	Restore(ctx context.Context, name string) error
+}
+
 // Failable handles can also let their service answer every question with an error.
 type Failable interface {
 	// Fail lets the service answer with errors, or as before. It returns when the service does so.

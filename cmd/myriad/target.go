@@ -321,8 +321,8 @@ func check(c *cobra.Command, t *engine.Target) (err error) {
 			if err = errors.Join(h.Freeze(ctx, true), h.Freeze(ctx, false)); err == nil {
 				err = t.Ready(ctx, at)
 			}
-		case sim.PowerFill, sim.PowerCut:
-			continue // its disk has no limit here, and it no network of its own
+		case sim.PowerFill, sim.PowerCut, sim.PowerSave, sim.PowerFail:
+			continue // its disk has no limit here, it no network of its own, and no answers that could be errors; who saves is not broken
 		case sim.PowerLimit:
 			if l, ok := h.(sim.Limitable); ok {
 				err = errors.Join(l.Limit(ctx, 0.5), t.Ready(ctx, at), l.Limit(ctx, 0))

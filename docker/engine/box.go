@@ -55,6 +55,8 @@ type box struct {
 	most       sim.Limit // what it may use
 	engine     string    // version of Docker
 
+	saved map[string][]byte // backups of its data by their names, each a tar archive
+
 	setup  docker.Setup
 	recipe recipe
 }

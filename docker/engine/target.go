@@ -322,6 +322,16 @@ func (h handle) Fill(ctx context.Context, full bool) error {
 	return h.do(func(b *box) error { return b.fill(ctx, full) })
 }
 
+// Save implements [sim.Savable].
+func (h handle) Save(ctx context.Context, name string) error {
+	return h.do(func(b *box) error { return b.save(ctx, name) })
+}
+
+// Restore implements [sim.Savable].
+func (h handle) Restore(ctx context.Context, name string) error {
+	return h.do(func(b *box) error { return b.restore(ctx, name) })
+}
+
 func (h handle) do(act func(*box) error) error {
 	if h.i >= len(h.t.boxes) {
 		return h.t.notStarted()

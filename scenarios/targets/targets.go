@@ -121,7 +121,7 @@ func external(t *sim.TargetSpec) []sim.Service {
 			}
 		}
 		if t.Hook != "" {
-			s.Breaks = []sim.Power{sim.PowerStop, sim.PowerKill, sim.PowerFreeze}
+			s.Breaks = sim.HookPowers()
 		}
 		if s.Role == sim.ServiceBroker {
 			s.Tells = []sim.Fact{sim.FactReceived}

@@ -88,9 +88,9 @@ func TestServices(t *testing.T) {
 	}{
 		{"embedded", sim.TargetSpec{Kind: sim.TargetEmbedded},
 			"broker [mqtt mqtts ws wss] [received stored] 3, coap [coap coaps coap+tcp coaps+tcp] [received stored] 3"},
-		{"mosquitto", sim.TargetSpec{Kind: sim.TargetContainer, Name: "mosquitto"}, "broker [mqtt mqtts ws wss] [received] 5"},
+		{"mosquitto", sim.TargetSpec{Kind: sim.TargetContainer, Name: "mosquitto"}, "broker [mqtt mqtts ws wss] [received] 6"},
 		{"mosquitto beside the own server", sim.TargetSpec{Kind: sim.TargetContainer, Name: "mosquitto", Embedded: []sim.Channel{sim.ChannelCoAP}},
-			"broker [mqtt mqtts ws wss] [received] 5, coap [coap coaps coap+tcp coaps+tcp] [received stored] 3"},
+			"broker [mqtt mqtts ws wss] [received] 6, coap [coap coaps coap+tcp coaps+tcp] [received stored] 3"},
 		{"yours", sim.TargetSpec{Kind: sim.TargetExternal, Endpoints: sim.Endpoints{sim.SchemeWS: {"a:1"}, sim.SchemeCoAP: {"a:2"}, sim.SchemeMQTT: {}}},
 			"broker [ws] [received] 0, coap [coap] [] 0"},
 		{"nobody's", sim.TargetSpec{Kind: sim.TargetContainer, Name: "unknown"}, ""},

@@ -2,6 +2,7 @@ package fault
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/myriad-iot/myriad/sim"
@@ -55,7 +56,7 @@ type Device interface {
 
 // Kinds lists all faults. A new one is a line here.
 func Kinds() []Kind {
-	return []Kind{restart(), kill(), freeze(), stutter(), squeeze(), limitMemory(), fill(), fail(), isolate(), lose(), rejoin(), powerLoss(), reboot(), newAddress(), cut(), poor(), flap(), move(), reset()}
+	return []Kind{restart(), kill(), freeze(), stutter(), squeeze(), limitMemory(), fill(), fail(), backUp(), restore(), isolate(), lose(), rejoin(), powerLoss(), reboot(), newAddress(), cut(), poor(), flap(), move(), reset()}
 }
 
 // Of returns the kind of an act's fault, nil if the act is no fault.
@@ -109,13 +110,20 @@ func (s *Scene) until(ctx context.Context, after time.Duration) bool {
 
 // downAndUp ends the service, lets it be down for the fault's time, and starts it again.
 func (s *Scene) downAndUp(ctx context.Context, kill bool) error {
+	return s.downUntil(ctx, kill, func(context.Context) error { return nil })
+}
+
+// downUntil is downAndUp for a fault that does something to the service while it is down. What fails then does not keep it
+// from coming up.
+func (s *Scene) downUntil(ctx context.Context, kill bool, meanwhile func(context.Context) error) error {
 	whole := context.WithoutCancel(ctx)
 	if err := s.Handle.Down(whole, kill); err != nil {
 		return err
 	}
 	s.Note(ledger.EventServiceDown, "is down")
+	failed := meanwhile(whole)
 	s.last(ctx)
-	if err := s.Handle.Up(whole); err != nil {
+	if err := errors.Join(failed, s.Handle.Up(whole)); err != nil {
 		return err
 	}
 	s.Note(ledger.EventServiceUp, "is up again")

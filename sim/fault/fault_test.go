@@ -124,6 +124,26 @@ func (v *service) Fail(ctx context.Context, on bool) error {
 	return err
 }
 
+func (v *service) Save(ctx context.Context, name string) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if v.ended {
+		return &sim.ServiceEnded{Why: "exit code 1"}
+	}
+	return v.call("save-"+name, sim.PowerSave)
+}
+
+func (v *service) Restore(ctx context.Context, name string) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if !v.down {
+		return errors.New("it runs")
+	}
+	return v.call("restore-"+name, sim.PowerSave)
+}
+
 func (v *service) Cut(ctx context.Context, off bool) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -140,7 +160,7 @@ func (v *service) Cut(ctx context.Context, off bool) error {
 func run(ctx context.Context, k *Kind, v *service, last time.Duration) (events []ledger.EventKind, err error) {
 	v.began = time.Now()
 	err = k.Run(ctx, &Scene{
-		Fault:  &sim.Fault{Site: sim.SiteService, Name: "broker", Verb: k.Verb, For: sim.Duration(last), Args: map[string]string{ArgProcessors: "0.1", ArgBytes: "7000000"}},
+		Fault:  &sim.Fault{Site: sim.SiteService, Name: "broker", Verb: k.Verb, For: sim.Duration(last), Args: map[string]string{ArgProcessors: "0.1", ArgBytes: "7000000", ArgBackup: "noon"}},
 		Handle: v, Began: v.began,
 		Note: func(kind ledger.EventKind, became string) {
 			if became == "" {
@@ -203,7 +223,7 @@ func TestEachFault(t *testing.T) {
 // A call that fails ends the fault with its error, and nothing is told of what did not come about.
 func TestFaultsThatFail(t *testing.T) {
 	for _, k := range ofServices(t) {
-		for _, fail := range []string{"stop", "kill", "up", "freeze", "thaw", "limit", "free", "fill", "empty", "cut", "join", "less", "all", "err", "serve"} {
+		for _, fail := range []string{"stop", "kill", "up", "freeze", "thaw", "limit", "free", "fill", "empty", "cut", "join", "less", "all", "err", "serve", "save-noon", "restore-noon"} {
 			bubble.Test(t, func(t *testing.T) {
 				v := &service{fail: fail}
 				events, err := run(t.Context(), &k, v, 3*s)
@@ -215,7 +235,7 @@ func TestFaultsThatFail(t *testing.T) {
 				if failed != (err != nil) {
 					t.Errorf("%s, when %s fails: %v", k.Verb, fail, err)
 				}
-				if begins := fail != "up" && fail != "thaw" && fail != "free" && fail != "empty" && fail != "join" && fail != "all" && fail != "serve"; failed && (len(events) > 1 || begins && len(events) > 0) {
+				if begins := fail != "up" && fail != "thaw" && fail != "free" && fail != "empty" && fail != "join" && fail != "all" && fail != "serve" && fail != "restore-noon"; failed && (len(events) > 1 || begins && len(events) > 0) {
 					t.Errorf("%s, when %s fails, told %q", k.Verb, fail, events)
 				}
 			})
@@ -234,6 +254,8 @@ func TestWhatFaultsDo(t *testing.T) {
 		"squeeze":      {9 * s, []string{"0s limit", "9s free"}},
 		"limit-memory": {6 * s, []string{"0s less", "6s all"}},
 		"isolate":      {8 * s, []string{"0s cut", "8s join"}},
+		"back-up":      {0, []string{"0s save-noon"}},
+		"restore":      {3 * s, []string{"0s stop", "0s restore-noon", "3s up"}},
 		"fail":         {5 * s, []string{"0s err", "5s serve"}},
 		"fill":         {7 * s, []string{"0s fill", "7s empty"}},
 		"stutter":      {2100 * time.Millisecond, []string{"0s freeze", "200ms thaw", "1s freeze", "1.2s thaw", "2s freeze", "2.1s thaw"}},
