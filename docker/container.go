@@ -17,6 +17,8 @@ type Container struct {
 	Local   string   // the image that docker/build-local makes of this service's folder
 	Command []string // the program with its arguments
 
+	Flags func(s *Setup) []string // further arguments, which depend on the setup; nil: there are none
+
 	// Files returns what must be in the container before it starts, by absolute path: the configuration,
 	// and the certificate if the setup has one. It is an error if the service cannot be set up so.
 	Files func(s *Setup) (map[string][]byte, error)
@@ -71,6 +73,8 @@ type Setup struct {
 	Settings    []sim.Setting // each is one of [Container.Settings], at most one of a name
 	Auth        string        // the URL of the service to ask who may connect, as "http://127.0.0.1:8000"; "": nobody is asked
 	Login       sim.Login     // who Myriad itself is, if it is to be let in where the settings say who is
+
+	Scrapes []Scrape // what [Prometheus] is to read
 
 	// Of clusters.
 	Peers  []Peer // all nodes in their order, also for the balancer before them; none: there is no cluster

@@ -16,6 +16,7 @@ func (c *compiler) finishTarget() {
 	c.configure(&t)
 	c.guard(&t)
 	c.plan.Target = t
+	c.watchable(&t)
 	if c.env.opts.Hook != "" && t.Kind != sim.TargetExternal {
 		c.attempt(func() error {
 			return wrong("leave it out, or name yours with --target", "--hook breaks a target of yours, and this one is %s", named(&t))

@@ -14,6 +14,7 @@ func Catalogue() []Step {
 		settingSteps(),
 		authSteps(),
 		clusterSteps(),
+		watchedSteps(),
 		fleetSteps(),
 		retrySteps(),
 		bindingSteps(),

@@ -84,6 +84,8 @@
 //	              example: docker/nats.go
 //	an asked one  of a service: a service that brokers ask and no device speaks to, in a child process of Myriad's
 //	              example: sim/auth/server.go, sim/backend/auth.go, docker/rabbitauth.go
+//	a helper      beside any target: a file and a folder in docker, and who starts it in sim/rehearsal
+//	              example: docker/prometheus.go, docker/prometheus/Dockerfile, sim/rehearsal/watched.go
 //	a setting     of a service, that stories may write: a line in the service's file
 //	              example: docker/mosquitto.go
 //	a format      a file in reports/render, and a line in the table of reports/render/files.go

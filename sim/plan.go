@@ -23,8 +23,9 @@ type Plan struct {
 	Guards    []Check    `json:"guards,omitempty"` // "throughout the run ..."
 	Checks    []Check    `json:"checks,omitempty"`
 	StopEarly *StopEarly `json:"stop_early,omitempty"`
-	Search    *Search    `json:"search,omitempty"` // nil: what the target carries is not looked for
-	Paced     *Paced     `json:"paced,omitempty"`  // nil: it is as its story says
+	Search    *Search    `json:"search,omitempty"`  // nil: what the target carries is not looked for
+	Paced     *Paced     `json:"paced,omitempty"`   // nil: it is as its story says
+	Watched   bool       `json:"watched,omitempty"` // Prometheus in a container reads the run's figures
 }
 
 // Story says where a plan came from.

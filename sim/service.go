@@ -27,6 +27,7 @@ const (
 	ServiceCoAP     ServiceRole = "coap"     // takes and keeps what devices send over CoAP
 	ServiceBalancer ServiceRole = "balancer" // hands the connections of devices to the nodes of a cluster
 	ServiceAuth     ServiceRole = "auth"     // is asked by a broker over HTTP whether a device may connect; no device speaks to it
+	ServiceMonitor  ServiceRole = "monitor"  // reads figures of the others while a run goes on; it is no part of a target
 )
 
 // Power is what can be done to a running service through its [Handle]. Faults are made of these.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -28,7 +29,8 @@ const targetHelp = `The targets that stories and --target can name. "myriad run 
 at the end; these verbs are for having one at hand while you write stories, and for making its image.
 
 Brokers of one kind can be a cluster (nats, rabbitmq), which only a story can ask for: "Given a cluster of 3 rabbitmq
-brokers behind a load balancer". The balancer is HAProxy in a container, whose image "target build haproxy" makes.`
+brokers behind a load balancer". The balancer is HAProxy in a container, whose image "target build haproxy" makes; and
+"target build prometheus" makes that of what "Given Prometheus in a container watches the run" starts.`
 
 func targetCommand(g *globals) *cobra.Command {
 	t := &cobra.Command{
@@ -92,8 +94,9 @@ func targetList() *cobra.Command {
 					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", name, commas(s.Schemes), commas(s.Lacks), image, up)
 				}
 			}
-			front := docker.HAProxy()
-			fmt.Fprintf(w, "%s\tbefore clusters of %s\t-\t%s\t\n", balancer, strings.Join(targets.Clusters(), ", "), imageOf(c.Context(), balancer, &front, err))
+			for _, h := range helpers() {
+				fmt.Fprintf(w, "%s\t%s\t-\t%s\t\n", h.name, h.does, imageOf(c.Context(), h.name, &h.container, err))
+			}
 			if flushed := w.Flush(); flushed != nil {
 				return flushed
 			}
@@ -105,8 +108,19 @@ func targetList() *cobra.Command {
 	}
 }
 
-// balancer is what target build calls the image of what stands before clusters. It is no target.
-const balancer = "haproxy"
+// helper is a container that is no target, and stands beside one where a story wants it.
+type helper struct {
+	name      string // what target build calls its image
+	does      string
+	container docker.Container
+}
+
+func helpers() []helper {
+	return []helper{
+		{"haproxy", "before clusters of " + strings.Join(targets.Clusters(), ", "), docker.HAProxy()},
+		{"prometheus", "watches runs", docker.Prometheus()},
+	}
+}
 
 // imageOf says which image a container would be made of; unknown is why that is not known.
 func imageOf(ctx context.Context, name string, of *docker.Container, unknown error) string {
@@ -345,7 +359,8 @@ report says which one was used.`,
 		Example: "  sudo myriad target build rabbitmq",
 		RunE: func(c *cobra.Command, args []string) error {
 			for _, name := range args {
-				if _, err := service(name); err != nil && name != balancer {
+				_, err := service(name)
+				if err != nil && !slices.ContainsFunc(helpers(), func(h helper) bool { return h.name == name }) {
 					return err
 				}
 			}

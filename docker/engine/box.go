@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -64,6 +65,7 @@ type box struct {
 // recipe says what a box's container is made of.
 type recipe struct {
 	image   image
+	flags   []string          // what its command has beside those of the description
 	files   map[string][]byte // by path in the container
 	publish bool              // else the container is in the host's network
 	inside  bool              // it is in a network of its target's own
@@ -102,7 +104,7 @@ func (b *box) create(ctx context.Context) error {
 		Logger: quiet,
 		ContainerRequest: testcontainers.ContainerRequest{
 			Image:        r.image.ref,
-			Cmd:          b.what.Command,
+			Cmd:          append(slices.Clip(b.what.Command), r.flags...),
 			Labels:       r.labels,
 			ExposedPorts: exposed,
 			Files:        files,

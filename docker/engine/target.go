@@ -50,7 +50,8 @@ type Target struct {
 	// reach it, which is a [sim.Lacks].
 	Auth string
 
-	Figures bool // services are made ready to tell figures of themselves: see [Target.Tell]
+	Figures bool            // services are made ready to tell figures of themselves: see [Target.Tell] and [Target.Pages]
+	Scrapes []docker.Scrape // of [Prometheus]: what it reads, at addresses of this machine
 
 	// Keep lets the containers outlive this process: nobody sweeps them away. [Standing] finds them again.
 	Keep bool
@@ -135,7 +136,11 @@ func (t *Target) plan(ctx context.Context) error {
 		}
 		publish := t.publish || !sharesNetwork(b.cli.DaemonHost(), info.Info)
 		b.recipe = recipe{image: img, publish: publish || b.what.Node > 0, inside: b.what.Node > 0 || publish && t.clustered()}
-		b.setup = docker.Setup{Bind: docker.Loopback, Certificate: t.Certificate, Self: b.what.Node}
+		if publish && len(t.Scrapes) > 0 {
+			return &sim.Lacks{Target: t.Name, What: "a way to Myriad: its container is not in this machine's network (an engine in a virtual machine, or without root). " +
+				"Let a Prometheus of yours read what --metrics serves"}
+		}
+		b.setup = docker.Setup{Bind: docker.Loopback, Certificate: t.Certificate, Self: b.what.Node, Scrapes: t.Scrapes}
 		if i == 0 || b.what.Node > 0 {
 			b.setup.Settings, b.setup.Login, b.setup.Auth = t.Settings, t.Login, t.Auth
 			if t.Auth != "" && b.recipe.publish {
@@ -166,6 +171,9 @@ func (t *Target) make(ctx context.Context) error {
 		var err error
 		if b.recipe.files, err = b.what.Files(&b.setup); err != nil {
 			return err
+		}
+		if b.what.Flags != nil {
+			b.recipe.flags = b.what.Flags(&b.setup)
 		}
 		if err := b.create(ctx); err != nil {
 			return fmt.Errorf("create container: %w", err)

@@ -55,6 +55,7 @@ type rehearsed struct {
 	held     *holding   // what nodes of a cluster hold
 	asked    *asking    // what the auth service was asked
 	operator *operating // nil: the plan has no commands
+	monitor  *monitor   // nil: the plan has no Prometheus
 	recorder *ledger.Recorder
 	fold     *reports.Fold
 	ledger   *ledger.Ledger
@@ -123,6 +124,7 @@ func (r *director) start(ctx context.Context, story *scenarios.Story) (_ *rehear
 	s.ledger.Afar(shards)
 	defer func() {
 		if err != nil {
+			_ = s.monitor.stop(ctx)
 			_ = target.Stop(context.WithoutCancel(ctx)) // again, if it has been stopped, does nothing
 		}
 	}()
@@ -151,7 +153,14 @@ func (r *director) start(ctx context.Context, story *scenarios.Story) (_ *rehear
 	}
 	r.startAhead(r.Staff.driving(plan)) // all at once, unless they wait already
 	s.ledger.At(endpoints)
+	if s.monitor, err = startMonitor(ctx, plan, target, r.Secrets, r.Log); err != nil {
+		return nil, err
+	}
 	r.target = target.Describe()
+	if s.monitor != nil {
+		s.monitor.describe(r.target)
+		r.Display.say("Prometheus watches, until the story is over: " + s.monitor.address())
+	}
 	s.at = endpoints
 	job := cluster.Job{Plan: plan, RunID: runID, Endpoints: endpoints, Shards: shards, Workers: workers}
 	return s, s.begin(ctx, r, &job, workers, started)
@@ -230,9 +239,11 @@ func (s *rehearsed) begin(ctx context.Context, r *director, job *cluster.Job, wo
 	s.crew.Begin(t0)
 	s.away.begin(c.Now, s.event, s.ledger.Away, s.crew.Away)
 	hidden := r.Exposed.begin(&r.Info, s.live, s, c.Now)
+	unwatched := s.monitor.exposed().begin(&r.Info, s.live, s, c.Now)
 	go func() {
 		defer close(s.ended)
 		defer hidden()
+		defer unwatched()
 		defer stop(nil)
 		var minding sync.WaitGroup
 		over := make(chan struct{})
@@ -259,7 +270,7 @@ func (s *rehearsed) begin(ctx context.Context, r *director, job *cluster.Job, wo
 			s.drops.fresh()
 		}
 		s.stopAsking()
-		err = errors.Join(err, s.target.Stop(context.WithoutCancel(ctx)))
+		err = errors.Join(err, s.monitor.stop(ctx), s.target.Stop(context.WithoutCancel(ctx)))
 		s.live.clear()
 		s.result = s.judge(end, context.Cause(ctx), unseen, err)
 	}()

@@ -72,7 +72,7 @@ func newContainers(p *sim.Plan, log *slog.Logger) (*engine.Target, error) {
 	}
 	t := &engine.Target{
 		Name: p.Target.Name, Containers: all, Version: p.Target.Version, Log: log,
-		Settings: p.Target.Settings, Login: p.Target.Login, Limits: p.Target.Limits, Figures: len(figuresOf(p)) > 0 || spreads(p),
+		Settings: p.Target.Settings, Login: p.Target.Login, Limits: p.Target.Limits, Figures: len(figuresOf(p)) > 0 || spreads(p) || p.Watched,
 	}
 	t.Ready = func(ctx context.Context, at sim.Endpoints) error { return probe.Check(ctx, p, at) }
 	t.Joined = func(ctx context.Context, nodes []sim.Endpoints) error {
