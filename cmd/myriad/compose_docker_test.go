@@ -45,7 +45,7 @@ func TestComposedStack(t *testing.T) {
 		"PROMETHEUS_PORT=" + port, "STORIES=" + dir, "STORY=composed.feature", "COMPOSE_PROJECT_NAME=composed" + port,
 	}
 	compose := func(args ...string) string {
-		return outcomeOf(t, env, "docker-compose", append([]string{"--no-ansi", "--file", "../../docker/compose/compose.yaml"}, args...)...)
+		return outcomeOf(t, env, "docker-compose", append([]string{"--ansi", "never", "--file", "../../docker/compose/compose.yaml"}, args...)...)
 	}
 	t.Cleanup(func() {
 		compose("down", "--volumes")
@@ -55,8 +55,8 @@ func TestComposedStack(t *testing.T) {
 	if !strings.Contains(said, "PASSED: 1 story, 1 passed") || !strings.Contains(said, "the last figures stay at /metrics") {
 		t.Error(said)
 	}
-	metrics := outcomeOf(t, nil, "docker", "run", "--rm", "--volume", "composed"+port+"_result:/result:ro", "myriad/debian:bookworm",
-		"sh", "-c", `awk '/^myriad_messages_acknowledged_total/ { print $NF }' /result/result/metrics.prom`)
+	metrics := outcomeOf(t, nil, "docker", "run", "--rm", "--volume", "composed"+port+"_runs:/runs:ro", "myriad/debian:bookworm",
+		"sh", "-c", `awk '/^myriad_messages_acknowledged_total/ { print $NF }' /runs/last/metrics.prom`)
 	compose("up", "--detach", "prometheus")
 	if got := prometheus(t, port, `max_over_time(myriad_messages_acknowledged_total[10m])`); got != strings.TrimSpace(metrics) || got == "" {
 		t.Errorf("Prometheus has %q acknowledged messages, and metrics.prom %q", got, metrics)
